@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -15,6 +17,7 @@ from edge.context import Edge
 from edge.middleware import Surroundings
 from edge.openapi import Document, describe
 from edge.policy import require_policies
+from edge.turns import READ_THREADS
 
 CORS_MAX_AGE_SECONDS = 600
 """How long a browser may remember what it is allowed."""
@@ -37,9 +40,16 @@ class Origins(CORSMiddleware):
         return problems.problem_response(problems.http_problem(HTTPStatus.FORBIDDEN), headers=kept)
 
 
+@asynccontextmanager
+async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = READ_THREADS
+    yield
+
+
 def routed(routers: Iterable[APIRouter], *, about: Document) -> FastAPI:
     """The routes and their document, without what they work with. Raises PolicyMissing for a route without policy."""
     app = FastAPI(
+        lifespan=_few_threads,
         title=about.title,
         version=about.version,
         description=about.description,

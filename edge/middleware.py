@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.requests import ClientDisconnect
 
 from edge.deprecation import deprecation_headers
 from edge.problems import HeadersTooLarge, internal_problem, problem_of, problem_response
@@ -38,6 +39,9 @@ NO_STORE = b"no-store"
 
 HEADER_BYTES_MAX = 32_768
 """Most bytes of address and headers of one request: a token has 500, a browser's cookies a few thousand."""
+
+CLIENT_CLOSED = 499
+"""Status, in log and metrics alone, of a request whose client went away before it was whole."""
 
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """From an order's intake to a bundle's export."""
@@ -98,6 +102,8 @@ class Surroundings:
                 await problem_response(refusal)(scope, receive, answer)
                 return
             await self._app(scope, receive, answer)
+        except ClientDisconnect:  # whoever gave up an upload has nothing to be told, nor have we
+            answer.status = answer.status or CLIENT_CLOSED
         except Exception:  # the edge: whatever nobody anticipated becomes one problem without internals
             _log.exception("request failed", request_id=request_id, route=_route(scope))
             if not answer.status:

@@ -25,12 +25,14 @@ from edge.problems import (
     INTERNAL,
     PROBLEM_MEDIA_TYPE,
     BodyTooLarge,
+    BodyTooSlow,
     HeadersTooLarge,
     InvalidFields,
     MalformedBody,
     NotJson,
     problem_body,
 )
+from edge.turns import TooManyAtOnce
 from ledger_service.access.roles import NotAllowed
 from ledger_service.access.tokens import TokenRefused
 from ledger_service.record import StorageUnavailable
@@ -57,7 +59,7 @@ class Document:
     """How one gets an access token, and what it is good for."""
 
 
-_BODY: tuple[type[DominoesError], ...] = (MalformedBody, BodyTooLarge, NotJson, InvalidFields)
+_BODY: tuple[type[DominoesError], ...] = (MalformedBody, BodyTooLarge, BodyTooSlow, NotJson, InvalidFields)
 
 
 def describe(app: FastAPI, about: Document) -> dict[str, Any]:
@@ -105,6 +107,8 @@ def _complete(operation: dict[str, Any], *, route: APIRoute) -> None:
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own form of validation errors, which is never answered here
     causes: list[type[DominoesError]] = [StorageUnavailable, HeadersTooLarge]
+    if not (isinstance(policy, Public) and policy.at_once):
+        causes.append(TooManyAtOnce)
     if not isinstance(policy, Public):
         operation["security"] = [{"login": []}]
         operation["x-roles"] = sorted(policy.roles)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends, FastAPI, Request
@@ -19,6 +19,9 @@ from ledger_service.access.roles import NotAllowed
 Before = Callable[[Request, Any], None]
 """What happens once a caller is let in, before its route answers: blocking work, whose errors refuse the request."""
 
+WHILE_WORKING: Final = "function"
+"""A turn ends before the answer is sent: a slow reader keeps nobody waiting."""
+
 _QUERIES: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 """The query parameters of each endpoint, looked up once."""
 
@@ -29,17 +32,21 @@ class Allow:
     def __init__(self, *roles: str, before: Before | None = None) -> None:
         self.roles, self.before = frozenset(roles), before
 
-    async def __call__(self, request: Request) -> Caller:
-        """The caller, if its role is allowed. Raises NotAllowed, TooManyRequests, InvalidFields and what 401 means."""
+    async def __call__(self, request: Request) -> AsyncIterator[Caller]:
+        """The caller, if its role is allowed, once it is its turn.
+
+        Raises NotAllowed, TooManyRequests, TooManyAtOnce, InvalidFields and what 401 means.
+        """
         edge = edge_of(request)
         caller = await edge.authenticate(request)
         edge.limiter.take(caller.address)
         if caller.role not in self.roles:
             raise NotAllowed(role=caller.role, allowed=tuple(sorted(self.roles)))
         refuse_unknown_parameters(request)
-        if self.before is not None:
-            await run_in_threadpool(self.before, request, caller)
-        return caller
+        async with edge.turns_for(request).turn(caller.address):
+            if self.before is not None:
+                await run_in_threadpool(self.before, request, caller)
+            yield caller
 
 
 class Public:
@@ -47,9 +54,18 @@ class Public:
 
     roles: frozenset[str] = frozenset()
 
-    async def __call__(self, request: Request) -> None:
-        """Let everyone in. Raises InvalidFields."""
+    def __init__(self, *, at_once: bool) -> None:
+        self.at_once = at_once
+
+    async def __call__(self, request: Request) -> AsyncIterator[None]:
+        """Let everyone in, once it is the turn of their address. Raises TooManyAtOnce, InvalidFields."""
         refuse_unknown_parameters(request)
+        if self.at_once:
+            yield
+            return
+        address = request.client.host if request.client else ""
+        async with edge_of(request).turns_for(request).turn(address.encode()):
+            yield
 
 
 def refuse_unknown_parameters(request: Request) -> None:
@@ -83,12 +99,12 @@ def allow(*roles: str, before: Before | None = None) -> Any:
     """Declare who may use the route, at least one role, and what happens before it answers them."""
     if not roles:
         raise ValueError("name at least one role, or declare the route public")
-    return Depends(Allow(*roles, before=before))
+    return Depends(Allow(*roles, before=before), scope=WHILE_WORKING)
 
 
-def anyone() -> Any:
-    """Declare a route public."""
-    return Depends(Public())
+def anyone(*, at_once: bool = False) -> Any:
+    """Declare a route public; with `at_once` its callers wait for no turn, for it costs next to nothing."""
+    return Depends(Public(at_once=at_once), scope=WHILE_WORKING)
 
 
 class PolicyMissing(Exception):

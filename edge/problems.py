@@ -53,6 +53,19 @@ class BodyTooLarge(DominoesError):
         super().__init__(f"request body is larger than {limit_bytes} bytes; split it into several requests")
 
 
+class BodyTooSlow(DominoesError):
+    """The body did not come in the time that a body of its size has."""
+
+    status = 408
+    code = "body-too-slow"
+    remedy = "Send the body in one go, or in smaller requests; nothing was changed."
+    retryable = True
+
+    def __init__(self, *, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"the request body was not whole after {seconds} s; send it in one go, or less at once")
+
+
 class HeadersTooLarge(DominoesError):
     """Address and headers of the request are longer than the service reads."""
 
@@ -245,6 +258,11 @@ SERVER_PROBLEMS = (
         status=405,
         meaning="There is something at this address, but it takes other methods.",
         remedy="Use one of the methods that the Allow header lists.",
+    ),
+    ServerProblem(
+        status=408,
+        meaning="A request did not come whole in the time that it has.",
+        remedy="Send the request in one go, its headers within 10 seconds and its body within a minute.",
     ),
 )
 """The others, by rising status."""

@@ -1,13 +1,28 @@
-"""The HTTP server's own refusals as problems: what is no HTTP request never reaches the application."""
+"""The HTTP server as it meets the network: its own refusals as problems, and what one connection may cost.
+
+All of this comes before anybody is logged in: headers have a size and a time, and of too many open connections the
+one that has been without a request longest makes room.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from asyncio.events import TimerHandle
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from edge.problems import PROBLEM_MEDIA_TYPE, http_problem
+from edge.middleware import HEADER_BYTES_MAX
+from edge.problems import PROBLEM_MEDIA_TYPE, HeadersTooLarge, http_problem, problem_of
+
+HEADER_SECONDS_MAX = 10.0
+"""How long the headers of a request may take, and how long a new connection may say nothing."""
+
+CONNECTIONS_MAX = 900
+"""Most connections open at once, one or two for each phone of a community: a process may open 1,024 files."""
 
 
 class ProblemProtocol(HttpToolsProtocol):
@@ -16,10 +31,75 @@ class ProblemProtocol(HttpToolsProtocol):
     Give it to the server as `uvicorn.Config(app, http=ProblemProtocol)`.
     """
 
+    _in_headers = False
+    """whether a request has begun whose headers are not whole"""
+    _header_bytes = 0
+    _header_timer: TimerHandle | None = None
+    _quiet_since_s = 0.0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is being answered on this connection."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for headers; close the connection that has been quiet longest, if there are too many now."""
+        super().connection_made(transport)
+        self._await_headers()
+        if len(self.connections) > CONNECTIONS_MAX:
+            open_ones = [one for one in self.connections if isinstance(one, ProblemProtocol)]
+            quiet = (one for one in open_ones if one.is_quiet and not one.transport.is_closing())
+            min(quiet, key=lambda one: one._quiet_since_s).transport.close()  # at least this one is quiet
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; headers that are not whole yet may not go on for ever."""
+        goes_on = self._in_headers
+        super().data_received(data)
+        if goes_on and self._in_headers and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX:
+                self._refuse(problem_of(HeadersTooLarge(limit_bytes=HEADER_BYTES_MAX)))
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request is here."""
+        super().on_message_begin()
+        self._in_headers = True
+        if self._header_timer is None:
+            self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        """What comes from here on is a body, which the application bounds."""
+        self._in_headers = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The connection is quiet until its next request."""
+        self._quiet_since_s = time.monotonic()
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, and hang up."""
-        status = HTTPStatus.BAD_REQUEST
-        body = orjson.dumps(http_problem(status))
+        self._refuse(http_problem(HTTPStatus.BAD_REQUEST))
+
+    def _await_headers(self) -> None:
+        self._header_bytes, self._quiet_since_s = 0, time.monotonic()
+        slow = http_problem(HTTPStatus.REQUEST_TIMEOUT)
+        self._header_timer = self.loop.call_later(HEADER_SECONDS_MAX, self._refuse, slow)
+
+    def _stop_waiting(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _refuse(self, problem: dict[str, Any]) -> None:
+        self._stop_waiting()
+        status, body = HTTPStatus(problem["status"]), orjson.dumps(problem)
         lines = (
             f"HTTP/1.1 {status.value} {status.phrase}",
             f"content-type: {PROBLEM_MEDIA_TYPE}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, NoReturn, TypeVar
@@ -9,10 +10,16 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from edge.problems import BodyTooLarge, InvalidFields, MalformedBody, NotJson, findings_of
+from edge.problems import BodyTooLarge, BodyTooSlow, InvalidFields, MalformedBody, NotJson, findings_of
 
 BODY_BYTES_MAX = 1_048_576
 """Largest body of an ordinary request; 500 signed orders are about 300 KiB."""
+
+BODY_SECONDS_MAX = 30
+"""How long a body may take to come whole, beside what its most bytes take at BODY_BYTES_PER_SECOND_LEAST."""
+
+BODY_BYTES_PER_SECOND_LEAST = 65_536
+"""The slowest line that is waited for."""
 
 DEPTH_MAX = 16
 """Deepest nesting of arrays and objects; a grid model needs 4."""
@@ -110,12 +117,21 @@ def _is_plain_json(request: Request) -> bool:
 
 
 async def read_body(request: Request, *, limit_bytes: int = BODY_BYTES_MAX) -> bytes:
-    """The raw body, never more than the limit in memory. Raises NotJson, BodyTooLarge."""
+    """The raw body, never more than the limit in memory. Raises NotJson, BodyTooLarge, BodyTooSlow."""
     if not _is_plain_json(request):
         raise NotJson
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 12 or int(declared) > limit_bytes:
         raise BodyTooLarge(limit_bytes=limit_bytes)
+    seconds = BODY_SECONDS_MAX + limit_bytes // BODY_BYTES_PER_SECOND_LEAST
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole_body(request, limit_bytes)
+    except TimeoutError as error:
+        raise BodyTooSlow(seconds=seconds) from error
+
+
+async def _whole_body(request: Request, limit_bytes: int) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from anyio import to_thread
 from fastapi import Request
 from pydantic import BaseModel, TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -65,7 +66,7 @@ async def write_raw(
     raw = await read_body(request, limit_bytes=limit_bytes)
 
     async def do() -> KeptAnswer:
-        return await run_in_threadpool(_do, raw, work)
+        return await to_thread.run_sync(_do, raw, work, limiter=edge_of(request).write_threads)
 
     return await answer_once(request, who=who, raw=raw, do=do)
 

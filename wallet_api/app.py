@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from edge.answers import model_answer
@@ -113,16 +113,16 @@ service_router = APIRouter(tags=["service"])
 
 
 @service_router.get("/health", **reads(Health))
-async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
+async def health(request: Request, _: Annotated[None, anyone(at_once=True)]) -> Response:
     """Whether the service can do its work: ok, or degraded where the node or a stage is not; 503 without its record."""
     check: HealthCheck = request.app.state.health
-    return model_answer(await run_in_threadpool(check.look))
+    return model_answer(await to_thread.run_sync(check.look, limiter=edge_of(request).health_threads))
 
 
 @service_router.get(
     "/metrics", **texts("text/plain", description="Prometheus exposition format", example=METRICS_EXAMPLE)
 )
-async def metrics(request: Request, _: Annotated[None, anyone()]) -> Response:
+async def metrics(request: Request, _: Annotated[None, anyone(at_once=True)]) -> Response:
     """Prometheus metrics: counts and durations by route, nothing personal."""
     return Response(generate_latest(edge_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

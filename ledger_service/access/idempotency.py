@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from domain.errors import DominoesError
 from ledger_service.access.tables import IDEMPOTENCY_KEY_MAX, request_answer
@@ -15,6 +16,10 @@ from ledger_service.record import Record
 
 ANSWER_KEPT_SECONDS = 7 * 86_400
 """How long answers are kept. A repeat after that meets the natural key of the fact itself, so it does no harm."""
+
+
+ANSWERS_KEPT_MAX = 2_000
+"""Answers kept for one principal; beyond, the oldest half goes."""
 
 
 class IdempotencyKeyReused(DominoesError):
@@ -72,13 +77,15 @@ class AnswerBook:
     """Answers by principal and key. Keys of different principals never meet.
 
     Two requests with one key at the same time: the first works, the second is told to wait. A crash between effect
-    and stored answer is harmless because every fact has a natural key of its own.
+    and stored answer is harmless because every fact has a natural key of its own; so is an answer dropped for room.
+    Bodies are kept compressed: the answer to a list repeats itself, and may be many times as long as the list.
     """
 
     def __init__(self, *, record: Record) -> None:
         self._record = record
         self._in_flight: set[tuple[bytes, str]] = set()
         self._lock = Lock()
+        self._kept: dict[bytes, int] = {}  # answers of a principal since they were last counted, from what there were
 
     @contextmanager
     def hold(self, *, principal: bytes, key: str) -> Iterator[None]:
@@ -102,16 +109,16 @@ class AnswerBook:
             return None
         if row.input_hash != input_hash:
             raise IdempotencyKeyReused(key=key)
-        return KeptAnswer(status=row.status, body=row.body)
+        return KeptAnswer(status=row.status, body=zlib.decompress(row.body))
 
     def store(self, *, principal: bytes, key: str, input_hash: bytes, answer: KeptAnswer, now: int) -> None:
-        """Remember an answer; those older than ANSWER_KEPT_SECONDS are dropped on the way."""
+        """Remember an answer; on the way those older than ANSWER_KEPT_SECONDS go, and what is too many for one."""
         values = {
             "principal": principal,
             "key": key,
             "input_hash": input_hash,
             "status": answer.status,
-            "body": answer.body,
+            "body": zlib.compress(answer.body),
             "answered_at": now,
         }
         with self._record.begin() as tx:
@@ -119,3 +126,20 @@ class AnswerBook:
                 delete(request_answer).where(request_answer.c.answered_at < now - ANSWER_KEPT_SECONDS)
             )
             tx.connection.execute(insert(request_answer).values(**values))
+            self._make_room(tx.connection, principal)
+
+    def _make_room(self, connection: Connection, principal: bytes) -> None:
+        """Drop the older half of a principal's answers where there are too many; counted anew only now and then."""
+        kept = self._kept[principal] = self._kept.get(principal, ANSWERS_KEPT_MAX) + 1
+        if kept <= ANSWERS_KEPT_MAX:
+            return
+        mine = request_answer.c.principal == principal
+        kept = connection.execute(select(func.count()).where(mine)).scalar_one()
+        if kept > ANSWERS_KEPT_MAX:
+            newest_first = (
+                select(request_answer.c.answered_at).where(mine).order_by(request_answer.c.answered_at.desc())
+            )
+            oldest = connection.execute(newest_first.offset(ANSWERS_KEPT_MAX // 2).limit(1)).scalar_one()
+            connection.execute(delete(request_answer).where(mine, request_answer.c.answered_at < oldest))
+            kept = connection.execute(select(func.count()).where(mine)).scalar_one()
+        self._kept[principal] = kept
