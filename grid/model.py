@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from domain.hashing import canonical_json, keccak
-from grid.checks import BadGrid, check_least, check_most, check_types, unique
+from grid.checks import BadGrid, check_least, check_most, check_types, read_element, unique
 
 SCHEMA = "dominoes-grid-1"
 """Version of the JSON form; it is part of the hash."""
@@ -213,21 +213,27 @@ class GridModel:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> GridModel:
         """Read the JSON form as it was parsed. Raises BadGrid where it is not a grid model."""
-        try:
-            body = dict(document)
-            if body.pop("schema") != SCHEMA:
-                raise BadGrid(element="schema", reason=f"is not {SCHEMA}")
-            return cls(
-                buses=tuple(Bus(**item) for item in body.pop("buses")),
-                lines=tuple(Line(**item) for item in body.pop("lines")),
-                transformers=tuple(Transformer(**item) for item in body.pop("transformers")),
-                points=tuple(Point(**item) for item in body.pop("points")),
-                **body,
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadGrid(element="JSON", reason=str(error)) from error
+        if not isinstance(document, Mapping):
+            raise BadGrid(element="JSON", reason=f"is {document!r}, not a JSON object")
+        body = dict(document)
+        if body.pop("schema", None) != SCHEMA:
+            raise BadGrid(element="schema", reason=f"is not {SCHEMA}")
+        for member, kind in _LISTS.items():
+            if not isinstance(items := body.get(member), list):
+                raise BadGrid(element=member, reason=f"is {items!r}, not a list")
+            body[member] = tuple(read_element(kind, item) for item in items)
+        return read_element(cls, body)
 
     @property
     def grid_model_hash(self) -> bytes:
         """What the DSO signs of the grid: keccak of the canonical JSON."""
         return keccak(self.to_json())
+
+
+_LISTS: dict[str, type[Bus | Line | Transformer | Point]] = {
+    "buses": Bus,
+    "lines": Line,
+    "transformers": Transformer,
+    "points": Point,
+}
+"""The members of the JSON form that are lists, and what they list."""

@@ -8,6 +8,7 @@ from domain.areas import Area
 from domain.facts import AreaDefined
 from domain.hashing import hash_json, to_hex
 from domain.mtu import MTU_SECONDS
+from domain.names import likeness
 from domain.units import check_range
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
@@ -62,11 +63,11 @@ def _check_attesters(area: Area) -> None:
         check_code(field="organisation", value=attester.organisation)
         check_address(field="attester address", value=attester.address)
     for field in ("name", "address"):
-        values = [getattr(attester, field) for attester in area.attesters]
+        values = [likeness(getattr(attester, field)) for attester in area.attesters]
         if len(set(values)) != len(values):
             raise Malformed(field=f"attester {field}", value=values, expected="a different one for each attester")
     check_range(field="threshold", value=area.threshold, lowest=THRESHOLD_LOWEST, highest=max(len(area.attesters), 1))
-    organisations = [attester.organisation for attester in area.attesters]
+    organisations = [likeness(attester.organisation) for attester in area.attesters]
     if any(organisations.count(name) >= area.threshold for name in organisations):
         raise Malformed(
             field="attesters", value=organisations, expected="fewer keys per organisation than the threshold"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import time
 from typing import Any
 
@@ -11,9 +12,9 @@ from domain.members import CODE_LENGTH_MAX
 from domain.mtu import is_zone, mtu_of
 from domain.terms import Tariff
 from domain.units import check_range
-from ledger_service.registry.errors import AlreadyBegun, Malformed, TariffUnsafe, VersionOutOfOrder
+from ledger_service.registry.errors import AddressOfContract, AlreadyBegun, Malformed, TariffUnsafe, VersionOutOfOrder
 
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
+_CODE = re.compile(r"[A-Za-z0-9](?: ?[A-Za-z0-9._/:-])*")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _MTU_HIGHEST = 2**32 - 1
 
@@ -24,7 +25,7 @@ SECONDS_MAX = 10 * 365 * 86_400
 def check_code(*, field: str, value: Any) -> None:
     """Codes are plain ASCII, so that they sort, compare and print the same everywhere. Raises Malformed."""
     if not isinstance(value, str) or len(value) > CODE_LENGTH_MAX or not _CODE.fullmatch(value):
-        raise Malformed(field=field, value=value, expected="1 to 100 letters, digits, spaces or . _ / : - signs")
+        raise Malformed(field=field, value=value, expected="1 to 100 letters, digits, single spaces or . _ / : - signs")
 
 
 def check_length(*, field: str, value: bytes, length: int) -> None:
@@ -37,6 +38,12 @@ def check_address(*, field: str, value: Any) -> None:
     """An address other than zero. Raises Malformed."""
     if not isinstance(value, str) or not _ADDRESS.fullmatch(value) or int(value, 16) == 0:
         raise Malformed(field=field, value=value, expected="an address as lower-case 0x hex, not zero")
+
+
+def check_no_contract(*, field: str, address: str, contracts: Container[str]) -> None:
+    """Somebody can have the key of this address: it is none of the contracts (0x hex). Raises AddressOfContract."""
+    if address in contracts:
+        raise AddressOfContract(field=field, address=address)
 
 
 def check_mtu(*, field: str, value: Any) -> None:

@@ -19,6 +19,30 @@ class AlreadyRegistered(DominoesError):
         )
 
 
+class NameAlike(DominoesError):
+    """A reader could not tell the name from one that stands: they differ by case or spaces alone."""
+
+    status = 409
+    code = "name-alike"
+    remedy = "Choose a name that differs from the one that `detail` names by more than case and spaces."
+
+    def __init__(self, *, what: str, name: str, other: str) -> None:
+        self.what, self.name, self.other = what, name, other
+        super().__init__(f"{what} {name} differs by case or spaces alone from {other}, which is registered; rename it")
+
+
+class AddressOfContract(DominoesError):
+    """The address is one of the contracts of this deployment: nobody has its key, and what it receives is lost."""
+
+    status = 409
+    code = "address-of-contract"
+    remedy = "Give the address of a key that somebody holds."
+
+    def __init__(self, *, field: str, address: str) -> None:
+        self.field, self.address = field, address
+        super().__init__(f"{field} {address} is a contract of this deployment, which has no key; give a key's address")
+
+
 class NotRegistered(DominoesError):
     """Something referred to is not in the registry."""
 

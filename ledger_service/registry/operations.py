@@ -12,6 +12,8 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 
+from sqlalchemy import Column
+
 from contracts.bindings import Accounts, Calendar
 from contracts.bindings import Market as MarketContract
 from contracts.bindings.calendar import AreaParams
@@ -56,11 +58,20 @@ from ledger_service.registry.errors import (
     EndsTooSoon,
     GatesTooClose,
     Malformed,
+    NameAlike,
     NotRegistered,
     TermOver,
     WrongParty,
 )
 from ledger_service.registry.grids import check_connection
+from ledger_service.registry.tables import (
+    registry_agreement,
+    registry_area,
+    registry_market,
+    registry_meter,
+    registry_participant,
+    registry_tariff,
+)
 from ledger_service.registry.views import fold, show_area
 
 DAYLIGHT_SECONDS = 3_600
@@ -83,6 +94,13 @@ ONE_OF_AN_AREA = (ParticipantKind.DSO, ParticipantKind.TAX)
 
 UINT24_MAX = 2**24 - 1
 """Largest lot (Wh) and tick (nEUR/Wh) the Market contract takes."""
+
+
+def _check_unlike(tx: Transaction, *, what: str, column: Column[str], name: str) -> None:
+    """No other thing of this kind has a name that a reader can't tell from this one. Raises NameAlike."""
+    other = queries.name_like(tx.connection, column, name)
+    if other is not None:
+        raise NameAlike(what=what, name=name, other=other)
 
 
 def put(tx: Transaction, *, make: Callable[[], Fact], what: str, name: str, check: Callable[[], None]) -> Entry:
@@ -111,11 +129,12 @@ def _repeated(tx: Transaction, fact: Fact | Prepared, *, key: str | None, what: 
 def define_area(tx: Transaction, *, prepared: PreparedArea) -> Entry:
     """Define a grid area and ask for it on chain. A large grid is a MiB: nothing here hashes or writes it out.
 
-    Raises AlreadyRegistered.
+    Raises AlreadyRegistered, NameAlike.
     """
     area = prepared.area
     entry = _repeated(tx, prepared.fact, key=prepared.fact.key, what="area", name=area.area)
     if entry is None:
+        _check_unlike(tx, what="area", column=registry_area.c.area, name=area.area)
         for attester in area.attesters:
             _check_no_party(tx, attester.address)
         entry = tx.append(prepared.fact)
@@ -135,6 +154,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
     def check() -> None:
         queries.area(tx.connection, market.area)
         check_code(field="market", value=market.market)
+        _check_unlike(tx, what="market", column=registry_market.c.market, name=market.market)
         if not re.fullmatch(re.escape(market.area) + r"/[A-Za-z0-9-]+", market.market):
             raise Malformed(
                 field="market", value=market.market, expected=f"the area's code and a name, such as {market.area}/DA"
@@ -215,6 +235,7 @@ def publish_tariff(tx: Transaction, *, signed: SignedTerm[Tariff], now: int) -> 
 
     def check() -> None:
         check_code(field="tariff", value=tariff.tariff)
+        _check_unlike(tx, what="tariff", column=registry_tariff.c.tariff, name=tariff.tariff)
         check_mtu(field="valid_from_mtu", value=tariff.valid_from_mtu)
         gated = queries.gated_until_mtu(tx.connection, now=now, area=tariff.area)
         name, first = tariff.tariff, tariff.valid_from_mtu
@@ -250,6 +271,7 @@ def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) 
 
     def check() -> None:
         check_code(field="agreement", value=agreement.agreement)
+        _check_unlike(tx, what="agreement", column=registry_agreement.c.agreement, name=agreement.agreement)
         check_mtu(field="valid_from_mtu", value=agreement.valid_from_mtu)
         household = require_participant(tx, account=agreement.account, kind=ParticipantKind.HOUSEHOLD)
         retailer = require_participant(tx, account=agreement.retailer, kind=ParticipantKind.RETAILER)
@@ -384,11 +406,13 @@ def register_participant(
 
     Its signatures were checked before (`domain.signed_terms`); it takes part after `now` (market time).
     `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, NotRegistered, AlreadyBegun,
-    AlreadyRegistered.
+    AlreadyRegistered, NameAlike.
     """
 
     def check() -> None:
         check_code(field="participant", value=participant.participant)
+        column = registry_participant.c.participant
+        _check_unlike(tx, what="participant", column=column, name=participant.participant)
         check_address(field="account", value=participant.account)
         area = queries.area(tx.connection, participant.area)
         if (participant.kind is ParticipantKind.HOUSEHOLD) != (participant.point is not None):
@@ -469,6 +493,7 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
             raise Malformed(
                 field="meter", value=meter.meter, expected="no / or space: the code is part of an MQTT topic"
             )
+        _check_unlike(tx, what="meter", column=registry_meter.c.meter, name=meter.meter)
         check_length(field="public_key", value=meter.public_key, length=32)
         check_mtu(field="valid_from_mtu", value=meter.valid_from_mtu)
         first = meter.valid_from_mtu

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Row, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Row, Table, func, select
 
 from domain.areas import Area, Attester
 from domain.facts import SessionOpened
@@ -18,6 +18,7 @@ from domain.hashing import from_hex
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
 from domain.mtu import MTU_END
+from domain.names import likeness
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind, Replacement, first_accounts
 from domain.terms import Agreement, EndedTerm, Ends, Tariff, TermEnd, agreement_in_force, ends_of
 from ledger_service.record.journal import entry_of, select_entries
@@ -84,6 +85,12 @@ def area_from_row(row: Row[Any]) -> Area:
     values["grid_model"] = _document(row.grid_model)
     values["attesters"] = tuple(Attester(**item) for item in json.loads(row.attesters))
     return Area(**values)
+
+
+def name_like(connection: Connection, column: Column[str], name: str) -> str | None:
+    """Another name in this column that looks like this one to a reader; names are plain ASCII with single spaces."""
+    alike = func.lower(func.replace(column, " ", "")) == likeness(name)
+    return connection.execute(select(column).where(alike, column != name).limit(1)).scalar()
 
 
 def areas(connection: Connection) -> list[Area]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from domain import parties
 from domain.areas import Area, Attester
 from domain.errors import OutOfRange
-from domain.hashing import NotCanonical, from_hex, hash_json
+from domain.hashing import NotCanonical, from_hex, hash_json, to_hex
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument, noun_json
 from domain.parties import Meter, Participant
@@ -32,12 +32,15 @@ from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.registry import operations
 from ledger_service.registry.areas import PreparedArea
+from ledger_service.registry.checks import check_no_contract
 from ledger_service.registry.errors import (
+    AddressOfContract,
     AlreadyBegun,
     AlreadyRegistered,
     EndsTooSoon,
     GatesTooClose,
     Malformed,
+    NameAlike,
     NoAgreement,
     NotRegistered,
     TariffUnsafe,
@@ -52,7 +55,7 @@ from wallet_api.filters import InTime
 from wallet_api.lookup import the_one
 from wallet_api.recorded import created
 from wallet_api.schemas import registry as shown
-from wallet_api.services import API_PREFIX, services_of
+from wallet_api.services import API_PREFIX, Services, services_of
 
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
@@ -73,12 +76,26 @@ _Noun = TypeVar("_Noun")
 router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
 
 
+def _contracts(services: Services) -> set[str]:
+    """The contracts of the deployment, none of which can sign or receive, as 0x hex."""
+    return {to_hex(address) for address in services.deployment.addresses.values()}
+
+
 @router.post(
     "/areas",
     **writes(
         shown.AreaBody,
         shown.AreaFact,
-        failing=(Malformed, OutOfRange, NotCanonical, AlreadyRegistered, BadGrid, GridUnsolvable),
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotCanonical,
+            AlreadyRegistered,
+            NameAlike,
+            AddressOfContract,
+            BadGrid,
+            GridUnsolvable,
+        ),
     ),
 )
 async def define_area(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
@@ -90,6 +107,8 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
         attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
         fields["grid_model"] = JsonDocument(body.grid_model)
         area = Area(**fields, grid_model_hash=hash_json(body.grid_model), attesters=attesters)
+        for attester in attesters:
+            check_no_contract(field="attester", address=attester.address, contracts=_contracts(services))
         prepared = PreparedArea.of(area)
         with services.record.begin() as tx:
             entry = operations.define_area(tx, prepared=prepared)
@@ -103,7 +122,7 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
     **writes(
         shown.MarketBody,
         shown.MarketFact,
-        failing=(Malformed, OutOfRange, NotRegistered, GatesTooClose, AlreadyRegistered),
+        failing=(Malformed, OutOfRange, NotRegistered, GatesTooClose, AlreadyRegistered, NameAlike),
     ),
 )
 async def define_market(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
@@ -132,6 +151,7 @@ async def define_market(request: Request, who: Annotated[Principal, allow(Role.R
             AlreadyBegun,
             VersionOutOfOrder,
             AlreadyRegistered,
+            NameAlike,
         ),
     ),
 )
@@ -165,6 +185,7 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
             BadSignature,
             TermNotSigned,
             AlreadyRegistered,
+            NameAlike,
         ),
     ),
 )
@@ -186,7 +207,17 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
     **writes(
         shown.ParticipantBody,
         shown.ParticipantFact,
-        failing=(Malformed, OutOfRange, NotRegistered, AlreadyBegun, AlreadyRegistered, BadSignature, TermNotSigned),
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            AlreadyBegun,
+            AlreadyRegistered,
+            NameAlike,
+            AddressOfContract,
+            BadSignature,
+            TermNotSigned,
+        ),
     ),
 )
 async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
@@ -195,6 +226,7 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
 
     def work(body: shown.ParticipantBody) -> Created:
         participant = _noun(Participant, body, kind=parties.ParticipantKind(body.kind))
+        check_no_contract(field="account", address=participant.account, contracts=_contracts(services))
         services.term_signing.check(participant)
         with services.record.begin() as tx:
             taken, now = services.directory.organisation_accounts, services.clock.now()
@@ -217,6 +249,7 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
             AlreadyBegun,
             TermOver,
             AlreadyRegistered,
+            NameAlike,
             BadSignature,
             TermNotSigned,
         ),

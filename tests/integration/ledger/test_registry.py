@@ -24,6 +24,7 @@ from ledger_service.registry.errors import (
     AlreadyRegistered,
     GatesTooClose,
     Malformed,
+    NameAlike,
     NoAgreement,
     NotRegistered,
     TariffUnsafe,
@@ -91,6 +92,8 @@ def test_area__same_again_and_other_content__first_entry_and_refusal(record: Rec
         ({"area": ""}, Malformed),
         ({"area": "é"}, Malformed),
         ({"area": "a" * 101}, Malformed),
+        ({"area": "a "}, Malformed),
+        ({"area": "a  b"}, Malformed),
         ({"zone": "Europe/Atlantis"}, Malformed),
         ({"zone": "../etc/passwd"}, Malformed),
         ({"attest_seconds": 0}, OutOfRange),
@@ -110,6 +113,33 @@ def test_area__one_organisation_reaches_the_threshold__refused(record: Record) -
     attesters = tuple(Attester(f"a{n}", "0x" + f"{n + 1:02x}" * 20, "same" if n < 2 else "other") for n in range(3))
 
     refused(record, Malformed, lambda tx: define_area(tx, area(attesters=attesters)))
+
+
+def test_area__organisations_that_look_alike__are_one(record: Record) -> None:
+    names = ("Meters Ltd", "meters ltd", "other")
+    attesters = tuple(Attester(f"a{n}", "0x" + f"{n + 1:02x}" * 20, name) for n, name in enumerate(names))
+
+    refused(record, Malformed, lambda tx: define_area(tx, area(attesters=attesters)))
+
+
+@pytest.mark.parametrize("name", ["HOUSEHOLD-0", "house hold-0"])
+def test_participant__name_a_reader_cannot_tell_from_another__refused(town: Town, record: Record, name: str) -> None:
+    newcomer = replace(participant(9, SigningKey.generate()), participant=name)
+
+    error = refused(record, NameAlike, lambda tx: _register(tx, newcomer))
+
+    assert (error.name, error.other) == (name, "household-0")
+
+
+def test_names__that_look_alike__refused_for_every_kind(town: Town, record: Record) -> None:
+    writes: list[Write] = [
+        lambda tx: define_area(tx, area(area=AREA.lower())),
+        lambda tx: operations.define_market(tx, market=market(market=f"{AREA}/da", gate_local="20:00")),
+        lambda tx: publish_tariff(tx, town.tariff(tariff="HOME")),
+        lambda tx: sign_agreement(tx, town.agreement(0, town.residents[0], agreement="Agreement-0")),
+    ]
+    for write in writes:
+        refused(record, NameAlike, write)
 
 
 def test_market__defined__request_carries_its_rules(record: Record) -> None:

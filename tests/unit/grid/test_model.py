@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -73,6 +74,13 @@ IMPOSSIBLE: dict[str, tuple[Callable[[GridModel], GridModel], str, str]] = {
     "a transformer that loses all": (with_transformer(copper_loss_mw=10**9), "trafo", "copper_loss_mw"),
     "a tap below ground": (with_transformer(tap_position=-99, tap_size_v=300), "trafo", "tap"),
     "a clock of thirteen hours": (with_transformer(clock=13), "trafo", "clock"),
+    "a tap beyond all steps": (with_transformer(tap_position=-200), "trafo", "tap_position"),
+    "a negative rating": (with_transformer(rated_va=-1), "trafo", "rated_va"),
+    "a name with a space behind": (with_bus(code="far "), "far ", "written as it is read"),
+    "a name of nothing to see": (with_bus(code="\u200b"), "\u200b", "written as it is read"),
+    "a name in full-width letters": (with_bus(code="ｆar"), "ｆar", "written as it is read"),
+    "a name that differs by a space": (with_bus(code="ne ar"), "ne ar", "near"),
+    "a name that differs by case": (with_bus(code="NEAR"), "NEAR", "near"),
     "no branch at all": (
         lambda street: replace(street, lines=(), transformers=(), buses=street.buses[:1], points=()),
         "street",
@@ -94,6 +102,30 @@ def test_grid_model__no_grid_can_be_so__is_refused_with_element_and_reason(stree
         change(street)
 
     assert caught.value.element == element and named in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"buses": 3}, "buses: is 3"),
+        ({"buses": [7]}, "Bus: is 7"),
+        ({"points": None}, "points: is None"),
+        ({"source_bus": ...}, "GridModel street: source_bus is missing"),
+        ({"lines": [{"code": "cable"}]}, "Line cable: from_bus is missing"),
+        ({"points": [{"code": "P", "bus": "far", "import_w": 1, "export_w": 1, "phase": 2}]}, "Point P: phase is no"),
+        ({"frequency": 50}, "GridModel street: frequency is no member"),
+        ({"schema": ...}, "schema"),
+    ],
+)
+def test_from_document__member_missing_or_of_no_use__refused_by_its_name(
+    street: GridModel, change: dict[str, Any], named: str
+) -> None:
+    document = json.loads(street.to_json()) | change
+
+    with pytest.raises(BadGrid) as caught:
+        GridModel.from_document({name: value for name, value in document.items() if value is not ...})
+
+    assert named in str(caught.value)
 
 
 def test_grid_model__open_line_in_a_ring__is_a_grid(street: GridModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.hashing import to_hex
 from tests.grids import document, street
 from tests.unit.wallet_api.world import (
     AREA,
@@ -91,6 +92,35 @@ def test_register__account_that_is_an_organisations_key__refused(market: World) 
     answer = market.post("registry office", "/v1/participants", body)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-registered")
+    assert market.head() == before
+
+
+def test_register__names_and_addresses_nobody_can_tell_or_use__refused_by_member(market: World) -> None:
+    before, contract = market.head(), to_hex(next(iter(market.services.deployment.addresses.values())))
+    alike = household("Household  1".replace("  ", " "), "DE-LV1-P9", valid_from_mtu=FIRST_MTU)
+    spaced = household("household 9 ", "DE-LV1-P9", valid_from_mtu=FIRST_MTU)
+    party_of_contract = party("second retailer", "retailer", valid_from_mtu=FIRST_MTU) | {"account": contract}
+    refusals = (
+        (alike, 409, "name-alike", "household 1"),
+        (spaced, 422, "malformed", "participant"),
+        (party_of_contract, 409, "address-of-contract", contract),
+    )
+
+    for body, status, code, named in refusals:
+        answer = market.post("registry office", "/v1/participants", body)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{code}"), answer.json()
+        assert named in answer.json()["detail"]
+    assert market.head() == before
+
+
+@pytest.mark.parametrize("model", [{"buses": 3}, {"points": []}, {"schema": "dominoes-grid-1", "buses": 3}])
+def test_register__area_of_an_unusable_grid__refused_by_member(market: World, model: dict[str, object]) -> None:
+    before = market.head()
+
+    answer = market.post("registry office", "/v1/areas", AREA_BODY | {"area": OTHER_AREA, "grid_model": model})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/bad-grid")
+    assert ("schema" if "schema" not in model else "buses") in answer.json()["detail"]
     assert market.head() == before
 
 
