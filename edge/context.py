@@ -11,7 +11,7 @@ from fastapi import Request
 
 from edge.limits import Limiter
 from edge.middleware import Metrics
-from edge.turns import HEALTH_THREADS, READS_AT_ONCE, WRITE_THREADS, WRITES_AT_ONCE, Turns
+from edge.turns import HEALTH_THREADS, READS_AT_ONCE, WRITE_THREADS, WRITES_AT_ONCE, ClientTurns
 from ledger_service.access.idempotency import AnswerBook
 
 
@@ -41,14 +41,14 @@ class Edge:
     wall_clock: Callable[[], int]
     """Unix seconds now: how old a kept answer is."""
     metrics: Metrics
-    reading: Turns = field(default_factory=lambda: Turns(at_once=READS_AT_ONCE))
-    writing: Turns = field(default_factory=lambda: Turns(at_once=WRITES_AT_ONCE))
+    reading: ClientTurns = field(default_factory=lambda: ClientTurns(at_once=READS_AT_ONCE))
+    writing: ClientTurns = field(default_factory=lambda: ClientTurns(at_once=WRITES_AT_ONCE))
     """Whose requests are worked on now."""
     write_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITE_THREADS))
     health_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEALTH_THREADS))
     """Threads that reads don't take; they have the event loop's own."""
 
-    def turns_for(self, request: Request) -> Turns:
+    def turns_for(self, request: Request) -> ClientTurns:
         """The turns that a request waits for."""
         return self.writing if request.method == "POST" else self.reading
 

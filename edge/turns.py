@@ -54,7 +54,7 @@ class _Line:
     """requests that wait or have their turn"""
 
 
-class Turns:
+class ClientTurns:
     """Gives each client `at_once` turns, first come first served. Used on the event loop alone."""
 
     def __init__(self, *, at_once: int, waiting_max: int = WAITING_MAX) -> None:

@@ -28,7 +28,7 @@ CHUNKED = POST + JSON + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n"
 
 REFUSED: dict[str, tuple[bytes, int]] = {
     "address of 40 kB": (b"GET /v1/clock?a=" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE + END, 431),
-    "address of 300 kB": (b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE + END, 400),
+    "address of 300 kB": (b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE + END, 431),
     "header of 70 kB": (GET + CLOSE + b"X-A: " + b"x" * 70_000 + END + END, 431),
     "5000 headers": (GET + CLOSE + b"".join(b"X-%d: 1\r\n" % number for number in range(5_000)) + END, 431),
     "no HTTP": (b"\x16\x03\x01\x02\x00" + b"\x00" * 100, 400),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edge.turns import TooManyAtOnce, Turns
+from edge.turns import ClientTurns, TooManyAtOnce
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ async def settle() -> None:
 class Requests:
     """Requests that are worked on until `done` is called."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: ClientTurns) -> None:
         self.turns = turns
         self.working: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
@@ -42,7 +42,7 @@ class Requests:
 
 def test_turns__one_client_asks_for_more__others_are_not_kept_waiting() -> None:
     async def scene() -> None:
-        requests = Requests(Turns(at_once=2))
+        requests = Requests(ClientTurns(at_once=2))
         requests.ask(b"heavy", "h1", "h2", "h3", "h4")
         requests.ask(b"other", "o1")
         await settle()
@@ -56,7 +56,7 @@ def test_turns__one_client_asks_for_more__others_are_not_kept_waiting() -> None:
 
 def test_turns__more_wait_than_may__refused_and_the_rest_is_served() -> None:
     async def scene() -> None:
-        requests = Requests(Turns(at_once=1, waiting_max=1))
+        requests = Requests(ClientTurns(at_once=1, waiting_max=1))
         *_, refused = requests.ask(b"heavy", "h1", "h2", "h3")
         await settle()
         assert isinstance(refused.exception(), TooManyAtOnce)
@@ -71,7 +71,7 @@ def test_turns__more_wait_than_may__refused_and_the_rest_is_served() -> None:
 
 def test_turns__request_given_up_while_it_waits__its_place_is_free() -> None:
     async def scene() -> None:
-        turns = Turns(at_once=1)
+        turns = ClientTurns(at_once=1)
         requests = Requests(turns)
         _, waiting, _ = requests.ask(b"heavy", "h1", "h2", "h3")
         await settle()
