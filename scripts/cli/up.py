@@ -36,6 +36,7 @@ from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.keys import ALL_KEYS_HERE
 from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold
 from scripts.serving.embedded.processes import end_leftovers
+from scripts.serving.embedded.reviving import Reviver
 from scripts.serving.embedded.run_folder import (
     CONFIG_FILE,
     KEYS_FOLDER,
@@ -44,7 +45,7 @@ from scripts.serving.embedded.run_folder import (
     read_config,
     write_config,
 )
-from scripts.serving.embedded.running import Pace, Reviver, Runner, Stopped
+from scripts.serving.embedded.running import Pace, Runner, Stopped
 from scripts.serving.sources import load
 
 

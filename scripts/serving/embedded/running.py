@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from contracts.rpc import NodeUnavailable
-from domain.errors import DominoesError
 from domain.mtu import mtu_end
 from ledger_service.evidence.recorded import NothingAnchored
 from scripts.community.day import CLEARED_STATES, DayDriver, Progress
@@ -21,61 +19,11 @@ from scripts.community.run_config import ZONE
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.evidence import ANCHORS_FILE, write_anchors
+from scripts.serving.embedded.reviving import Say
 from scripts.serving.embedded.run_folder import node_url
 
 ORDER_HOUR = 6
 """Local hour of the eve from which the town sends its orders for the next day."""
-
-REVIVE_SECONDS = 1.0
-"""Wall seconds between looks for processes that died."""
-
-REVIVE_SECONDS_MAX = 30.0
-"""Longest wall seconds between two tries to start a process again: each failed try doubles the wait."""
-
-REVIVALS_MAX = 20
-"""Starts of processes in one run before giving up: then something is wrong that a restart does not cure."""
-
-Say = Callable[[str], None]
-
-
-class Reviver:
-    """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile.
-
-    `gave_up` is called once, with the reason, where that does not help any more.
-    """
-
-    def __init__(self, *, system: systems.System, say: Say, gave_up: Say) -> None:
-        self._system, self._say, self._gave_up = system, say, gave_up
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reviver", daemon=True)
-        self.revivals = 0
-
-    def __enter__(self) -> Reviver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=150)
-
-    def _run(self) -> None:
-        wait = REVIVE_SECONDS
-        while not self._stopping.wait(wait):
-            failed = [name for name in self._system.dead() if not self._revive(name)]
-            if self.revivals >= REVIVALS_MAX:
-                self._gave_up(f"processes were started again {self.revivals} times; see the logs in the state folder")
-                return
-            wait = min(2 * wait, REVIVE_SECONDS_MAX) if failed else REVIVE_SECONDS
-
-    def _revive(self, name: str) -> bool:
-        self.revivals += 1
-        self._say(f"{name} died; starting it again, it goes on from what it had committed")
-        try:
-            self._system.revive(name)
-        except (DominoesError, OSError) as error:
-            self._say(f"{name} did not start: {error}; trying again")
-            return False
-        return True
 
 
 @dataclass
