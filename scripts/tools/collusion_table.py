@@ -26,9 +26,9 @@ COLUMNS = {
     "+ m att.": (Coalition.ATTESTERS,),
     "+ DSO": (Coalition.DSO,),
     "+ retailer": (Coalition.RETAILER,),
-    "+ other": (Coalition.HOUSEHOLD, Coalition.TREASURER, Coalition.REGISTRAR),
+    "+ other": (Coalition.HOUSEHOLD, Coalition.AGENT, Coalition.TREASURER, Coalition.REGISTRAR),
 }
-"""Columns of the table; the last one holds a household, the treasurer and the registrar, each by itself."""
+"""Columns of the table; the last one holds a household, an agent, the treasurer and the registrar, each by itself."""
 
 LETTERS = {
     Ends.FOUND: "F",

@@ -11,6 +11,8 @@ from domain.facts import (
     AreaDefined,
     Fact,
     KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
     MarketDefined,
     MeterRegistered,
     MtuCleared,
@@ -83,6 +85,8 @@ def basis_of(steps: Sequence[Step]) -> Basis:
     sessions = tuple(_sessions(facts))
     words = {tag_bytes(OrderWord.unpack(w)) for s in sessions for c in s.clearings for w in c.words}
     orders = {order.tag: order for order in facts.of(OrderAccepted)}
+    opened = tuple(orders[tag] for tag in sorted(words) if tag in orders)
+    used = {order.mandate for order in opened} - {None}
     signed = {(item.market, item.session): item for item in facts.of(ProgramSigned)}
     return Basis(
         parties=facts.terms(ParticipantRegistered),
@@ -105,9 +109,9 @@ def basis_of(steps: Sequence[Step]) -> Basis:
             if (item.market, item.session) in signed
         ),
         sessions=sessions,
-        orders=tuple(orders[tag] for tag in sorted(words) if tag in orders),
-        mandates=(),  # nobody of the demo community trades by an agent
-        revocations=(),
+        orders=opened,
+        mandates=tuple(item for item in facts.of(MandateGranted) if item.tag in used),
+        revocations=tuple(item for item in facts.of(MandateRevoked) if item.mandate in used),
         attestations=tuple(_attestations(facts)),
         earlier=(),
     )

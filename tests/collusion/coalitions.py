@@ -19,6 +19,7 @@ class Coalition(Enum):
     HOUSEHOLD = "+ a household"
     TREASURER = "+ treasurer"
     REGISTRAR = "+ registrar"
+    AGENT = "+ an agent of a household"
 
     @property
     def keys(self) -> frozenset[str]:
@@ -35,4 +36,5 @@ _BESIDE = {
     Coalition.HOUSEHOLD: frozenset({f"account/{HOUSEHOLD}", f"device/{HOUSEHOLD}"}),
     Coalition.TREASURER: frozenset({"treasurer"}),
     Coalition.REGISTRAR: frozenset({"registrar"}),
+    Coalition.AGENT: frozenset({"agent"}),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,16 +46,17 @@ class RealDay:
     keys: dict[str, SigningKey] = field(repr=False)
 
     @classmethod
-    def of(cls, out: Path) -> RealDay:
-        """The day that lies in this folder."""
+    def of(cls, out: Path, others: Mapping[str, SigningKey] | None = None) -> RealDay:
+        """The day that lies in this folder; `others` are keys that its folder does not hold, by party."""
         auditor, state = out / "bundles" / "auditor", out / "state"
+        keys = _organisations(state / "keys") | _devices(state / "community.sqlite")
         return cls(
             entries=_lines(auditor / "journal.jsonl"),
             receipts=_lines(auditor / "receipts.jsonl"),
             chain=json.loads((auditor / "chain.json").read_text()),
             anchors=json.loads((out / "anchors.json").read_text()),
             settings=NodeSettings(**json.loads((state / "chain" / "settings.json").read_text())),
-            keys=_organisations(state / "keys") | _devices(state / "community.sqlite") | ACCOMPLICES,
+            keys=keys | ACCOMPLICES | dict(others or {}),
         )
 
     def steps(self) -> list[Step]:

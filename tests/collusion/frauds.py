@@ -15,16 +15,26 @@ class Kind(Enum):
 
     TERMS = "prices, tax and fee accounts"
     BACKDATING = "terms made after the fact"
+    ENDS = "agreements, places and meters that end"
     PLACES = "who stands where, which meter"
     ORDERS = "orders"
+    MANDATES = "agents of households"
     CLEARING = "the auction"
     CAPS = "grid limits of households"
+    POLICIES = "what the DSO published that it signs"
     READINGS = "meter readings"
     SETTLEMENT = "bills"
     MONEY = "deposits, guarantees, payments"
     ERASURE = "erased so that nobody sees"
     JOURNAL = "the journal"
     NODE = "a node that lies"
+
+
+class Day(Enum):
+    """The real days on which frauds are played."""
+
+    PLAIN = "the day on which the clock goes forward"
+    LIVED = "a day on which people move and change their supplier, and one household has an agent"
 
 
 class Ends(Enum):
@@ -91,6 +101,7 @@ class Fraud:
     by: Coalition
     end: End
     commit: Callable[[Plot], None]
+    day: Day = Day.PLAIN
 
     @property
     def id(self) -> str:
@@ -103,12 +114,12 @@ FRAUDS: list[Fraud] = []
 
 
 def tried(
-    kind: Kind, name: str, ends: Mapping[Coalition, End]
+    kind: Kind, name: str, ends: Mapping[Coalition, End], day: Day = Day.PLAIN
 ) -> Callable[[Callable[[Plot], None]], Callable[[Plot], None]]:
-    """Declare a deed: what it is, and how it ends by who does it."""
+    """Declare a deed: what it is, how it ends by who does it, and on which day."""
 
     def declare(commit: Callable[[Plot], None]) -> Callable[[Plot], None]:
-        FRAUDS.extend(Fraud(name, kind, by, end, commit) for by, end in ends.items())
+        FRAUDS.extend(Fraud(name, kind, by, end, commit, day) for by, end in ends.items())
         return commit
 
     return declare

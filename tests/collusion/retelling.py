@@ -16,6 +16,9 @@ from tests.collusion.day import Payload, RealDay, Step, sign
 
 ABIS = {name: artifact.abi for name, artifact in load_artifacts().items()}
 GAS = 100_000_000
+RECEIPTED = {"order.accepted": 1, "order.cancelled": 2, "mandate.granted": 3, "mandate.revoked": 4}
+"""Facts that their sender has a receipt for, with its kind there."""
+
 LAST_ANCHOR_SECONDS = 60
 """After the last block comes the anchor of all that was told."""
 
@@ -88,7 +91,7 @@ class Retelling:
         self.intact = self.intact and was is not None and all(was[name] == value for name, value in told.items())
         self.head = from_hex(was["hash"]) if self.intact and was is not None else entry_hash(sequence, step, self.head)
         self.told.entries.append({**told, "hash": to_hex(self.head)})
-        if step.kind in ("order.accepted", "order.cancelled"):
+        if step.kind in RECEIPTED:
             self._receipt(sequence, step)
 
     def _receipt(self, sequence: int, step: Step) -> None:
@@ -96,15 +99,12 @@ class Retelling:
         if self.intact:
             self.told.receipts.append({"sequence": sequence, "signature": self._receipt_of[sequence]})
             return
-        accepted = step.kind == "order.accepted"
-        order = payload["order"] if accepted else payload
-        values = {
-            "market": text_id(payload["market"]),
-            "session": order["session"],
-            "mtu": order["mtu"],
+        order = payload.get("order", payload)
+        of_order = {name: order.get(name, 0) for name in ("session", "mtu", "revision")}  # a mandate has none of it
+        values = of_order | {
+            "market": text_id(payload["market"]) if "market" in payload else ZERO_HASH,
             "tag": payload["tag"],
-            "revision": order["revision"],
-            "kind": 1 if accepted else 2,
+            "kind": RECEIPTED[step.kind],
             "sequence": sequence,
             "journalHead": self.head,
             "marketTime": payload["market_time"],

@@ -1,4 +1,4 @@
-"""A real day that several tests look at, produced once."""
+"""Real days that several tests look at, each produced once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from scripts.community.households import wishes
+from scripts.serving.embedded.demo_day import DayResult
+from tests.functional.agent_day import EndsBeforeTheGate
+from tests.functional.later_gates import later_day
+from tests.functional.moving_town import MovingTown, until_noon
 
 SMALLEST_GRID = "1-LV-rural1--0-sw"
 CLOCK_GOES_FORWARD = "2016-03-27"
@@ -21,3 +27,17 @@ def small_grid_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(asked, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return out
+
+
+@pytest.fixture(scope="session")
+def lived_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
+    """A summer day of the smallest grid: one household moves out and another in, one changes its supplier, one has an
+    agent."""
+    out = tmp_path_factory.mktemp("lived") / "out"
+    EndsBeforeTheGate.seen = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scripts.serving.embedded.system.Town", MovingTown)
+        patch.setattr("scripts.serving.embedded.demo_day.DayDriver", EndsBeforeTheGate)
+        patch.setattr("scripts.community.trading.wishes", until_noon(wishes))
+        result = later_day(out)
+    return result, out

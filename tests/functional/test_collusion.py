@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from functools import lru_cache
 
 import pytest
 
@@ -13,9 +14,11 @@ from domain.hashing import to_hex
 from tests.collusion.coalitions import Coalition
 from tests.collusion.day import RealDay
 from tests.collusion.declared import FRAUDS
-from tests.collusion.frauds import Ends, Fraud, Kind
+from tests.collusion.frauds import Day, Ends, Fraud, Kind
 from tests.collusion.playing import Played, play
 from tests.collusion.plot import Plot
+from tests.functional.agent_day import AGENT
+from tests.functional.moving_town import NEWCOMER, RIVAL
 from verifier import telling
 from verifier.cache import Cache
 from verifier.verdict import CLEAN, WRONG
@@ -24,9 +27,17 @@ pytestmark = pytest.mark.functional
 
 
 @pytest.fixture(scope="module")
-def day(small_grid_day: Path) -> RealDay:
-    """What was produced, with everybody's keys."""
-    return RealDay.of(small_grid_day)
+def days(request: pytest.FixtureRequest) -> Callable[[Day], RealDay]:
+    """What was produced, with everybody's keys, each day when it is first asked for."""
+
+    @lru_cache
+    def of(day: Day) -> RealDay:
+        if day is Day.PLAIN:
+            return RealDay.of(request.getfixturevalue("small_grid_day"))
+        _, out = request.getfixturevalue("lived_day")
+        return RealDay.of(out, {"agent": AGENT, "newcomer": NEWCOMER, "rival": RIVAL})
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,10 @@ PLAYED = [pytest.param(f, id=f.id, marks=() if f in USUAL else pytest.mark.campa
 
 
 @pytest.mark.parametrize("fraud", PLAYED)
-def test_fraud__by_its_coalition__ends_as_the_table_says(day: RealDay, cache: Cache, fraud: Fraud) -> None:
+def test_fraud__by_its_coalition__ends_as_the_table_says(
+    days: Callable[[Day], RealDay], cache: Cache, fraud: Fraud
+) -> None:
+    day = days(fraud.day)
     plot = Plot(day, fraud.by)
 
     fraud.commit(plot)
@@ -98,7 +112,12 @@ def omitted(played: Played, plot: Plot) -> list[int]:
     ]
 
 
-def test_retelling__nothing_changed__is_the_day_as_it_was(day: RealDay, cache: Cache) -> None:
+@pytest.mark.parametrize("kind", Day)
+def test_retelling__nothing_changed__is_the_day_as_it_was(
+    days: Callable[[Day], RealDay], cache: Cache, kind: Day
+) -> None:
+    day = days(kind)
+
     played = play(day, Plot(day, Coalition.OPERATOR), cache)
 
     assert (played.report.exit_code, played.report.gaps) == (CLEAN, set()), played.findings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from domain.eip712 import CANCEL, ORDER
-from domain.hashing import hash_json, keccak, to_hex
+from domain.hashing import keccak, to_hex
 from tests.collusion.coalitions import HOUSEHOLD, Coalition
 from tests.collusion.day import Payload, Step
 from tests.collusion.deeds.terms import SOMEBODY
@@ -271,29 +271,6 @@ def capped(plot: Plot, **members: Any) -> None:
     report = _said(plot, of_mtu | {"binding": [limit]}, **members)
     Programs(plot).again([mtu_of(plot)], envelopes=[cap(plot, 0)], report=report)
     plot.settle()
-
-
-@tried(
-    Kind.CAPS,
-    "a cap beyond what the DSO had published that it signs",
-    {Coalition.DSO: found("version 1 of the DSO's policy")},
-)
-def cap_beyond_policy(plot: Plot) -> None:
-    """It had promised to cap nobody."""
-    step = plot.one("policy.published")
-    plot.sign_term(step, capped_points_most=0)
-    told = {name: value for name, value in step.payload.items() if name != "dso_signature"}
-    capped(plot, policy_hash=to_hex(hash_json(told)))
-
-
-@tried(
-    Kind.CAPS,
-    "a policy of the DSO's that it never signed",
-    dict.fromkeys((*SOMEBODY, Coalition.RETAILER), found("SigningPolicy")),
-)
-def forged_policy(plot: Plot) -> None:
-    """It seems to sign whatever loads its lines twice."""
-    plot.sign_term(plot.one("policy.published"), loading_highest_permille=2_000)
 
 
 @tried(
