@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.artifacts import CONTRACT_NAMES, Artifact, load_artifacts
+from contracts.node_refusals import Refusal, refusal_of
 from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
 from contracts.transactions import SignedTransaction, UnsignedTransaction, created_address
 from domain.eip712 import Domain
@@ -34,8 +35,8 @@ NO_PREDECESSOR = bytes(20)
 """In place of the predecessor's Handovers: the first deployment of its kind."""
 
 
-SENT_BEFORE = ("known", "already imported", "nonce too low")
-"""What nodes say of a transaction that they have, or that is in a block already."""
+SENT_BEFORE = (Refusal.KNOWN, Refusal.WRONG_NONCE)
+"""How nodes refuse a transaction that they have, or that is in a block already."""
 
 
 class ConstructorUnknown(DominoesError):
@@ -353,5 +354,5 @@ def send_plan(*, rpc: Rpc, transactions: Sequence[SignedTransaction]) -> None:
     """Send the transactions of a plan; a node that has one already is content. Raises RpcError."""
     answers = rpc.batch([("eth_sendRawTransaction", (to_hex(tx.raw),)) for tx in transactions])
     for answer in answers:
-        if isinstance(answer, RpcError) and not any(said in answer.message for said in SENT_BEFORE):
+        if isinstance(answer, RpcError) and refusal_of(answer) not in SENT_BEFORE:
             raise answer

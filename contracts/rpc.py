@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
 
 import requests
@@ -22,6 +23,19 @@ BATCH_CALLS_MAX = 100
 
 BATCH_BYTES_MAX = 1_000_000
 """Most bytes of parameters in one batch: anvil and geth limit a request to a few megabytes."""
+
+OF_THE_WAY = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Statuses with which whoever stands before the node answers in its place: nothing is known of the call then."""
 
 Call = tuple[str, Sequence[Any]]
 """A method and its parameters."""
@@ -82,6 +96,7 @@ class Rpc:
     def __init__(self, url: str, *, timeout_s: float = RPC_TIMEOUT_S) -> None:
         self.url = url
         self._session = requests.Session()
+        self._session.hooks["response"].append(_pass_refusals)
         self.provider = HTTPProvider(
             url, request_kwargs={"timeout": timeout_s}, session=self._session, exception_retry_configuration=None
         )
@@ -122,6 +137,10 @@ class Rpc:
             raise NodeUnavailable(url=self.url, reason=type(error).__name__) from error
         except (ValueError, KeyError, TypeError) as error:
             raise NodeAnswerInvalid(url=self.url, reason=f"{type(error).__name__}: {str(error)[:80]}") from error
+        if isinstance(answer, dict) and len(calls) > 1:  # the batch was refused as a whole
+            refusal = self._result("batch", answer)
+            if isinstance(refusal, RpcError):
+                raise refusal
         answers = answer if isinstance(answer, list) else [answer]
         if len(answers) != len(calls):
             raise NodeAnswerInvalid(url=self.url, reason=f"{len(answers)} answers to {len(calls)} calls")
@@ -137,7 +156,7 @@ class Rpc:
         data = details.get("data")
         return RpcError(
             method=method,
-            error_code=int(details.get("code", 0)),
+            error_code=_code_of(details),
             message=str(details.get("message", "")),
             data=data if isinstance(data, str) else None,
         )
@@ -163,6 +182,26 @@ class Rpc:
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
+
+
+def _pass_refusals(response: requests.Response, *_: Any, **__: Any) -> requests.Response:
+    """Some nodes and proxies give a JSON-RPC error the HTTP status 400 or 500: it is the node's answer all the same.
+
+    Statuses that speak of the way to the node, not of the call, stay what they are.
+    """
+    if response.status_code >= HTTPStatus.BAD_REQUEST and response.status_code not in OF_THE_WAY:
+        try:
+            body = response.json()
+        except ValueError:
+            return response
+        if isinstance(body, dict) and isinstance(body.get("error"), (dict, str)) and "jsonrpc" in body:
+            response.status_code = HTTPStatus.OK
+    return response
+
+
+def _code_of(details: dict[str, Any]) -> int:
+    code = details.get("code")
+    return code if isinstance(code, int) else 0
 
 
 def header_of(block: Any) -> BlockHeader | None:

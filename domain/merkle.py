@@ -11,9 +11,15 @@ from collections.abc import Callable, Sequence
 
 from domain.hashing import ZERO_HASH, keccak
 
+VALUE_BYTES = 32
+"""Length of a leaf's value and of a node. One of 64 bytes could be the two children of a node: a proof of what nobody
+put there."""
+
 
 def leaf_hash(value: bytes) -> bytes:
-    """The leaf node of a 32-byte value."""
+    """The leaf node of a 32-byte value. Raises ValueError for one of another length."""
+    if len(value) != VALUE_BYTES:
+        raise ValueError(f"a leaf's value has {VALUE_BYTES} bytes, not {len(value)}")
     return keccak(value)
 
 
@@ -77,7 +83,9 @@ def _paths(levels: Sequence[Sequence[bytes]], indexes: Sequence[int]) -> list[li
 
 
 def verify_proof(*, value: bytes, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether the value is a leaf under the root."""
+    """Whether the value is a leaf under the root; never where it, or a node of its proof, has not 32 bytes."""
+    if any(len(each) != VALUE_BYTES for each in (value, *proof)):
+        return False
     node = leaf_hash(value)
     for sibling in proof:
         node = node_hash(node, sibling)

@@ -87,9 +87,19 @@ def local_date(seconds: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(seconds, tz=zone).date()
 
 
+def local_instant(*, day: date, clock: time, zone: ZoneInfo) -> MarketSeconds:
+    """Unix time at which a clock on the wall shows this on a local day.
+
+    A time inside the hour that clocks skip is as long after the change as it is into that hour (02:30 is what the
+    clock then calls 03:30), one that comes twice is the first: so each gate is once a day, and none before another
+    that lies an hour or more ahead of it.
+    """
+    return MarketSeconds(int(datetime.combine(day, clock, tzinfo=zone).timestamp()))
+
+
 def local_midnight(*, day: date, zone: ZoneInfo) -> MarketSeconds:
     """Unix time at which the local day begins."""
-    return MarketSeconds(int(datetime.combine(day, time(0), tzinfo=zone).timestamp()))
+    return local_instant(day=day, clock=time(0), zone=zone)
 
 
 def local_day(*, day: date, zone: ZoneInfo) -> MtuRange:

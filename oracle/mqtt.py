@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+import structlog
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -20,8 +22,20 @@ KEEPALIVE_S = 30
 RECONNECT_S_MAX = 5
 """Longest pause between attempts to connect again."""
 
+STEADY_S = 15
+"""A connection that lasts as long stands: the next one that ends is tried again at once."""
+
+CONTESTED_ENDS = 3
+"""So many connections in a row that the broker ended at once: another process has this client id, and each takes the
+session from the other. Once a second of both would keep either from ever working."""
+
+CONTESTED_S_MAX = 300
+"""Longest pause of one that gives way: whoever holds the id works meanwhile, and a mended set-up is found soon."""
+
 QOS = 1
 """At least once, both ways: duplicates are recognised, losses would need asking again."""
+
+_log = structlog.get_logger(__name__)
 
 
 class BrokerAway(DominoesError):
@@ -69,9 +83,12 @@ class MqttSession:
         on_message: Callable[[Incoming], None],
         on_connected: Callable[[], None] | None = None,
     ) -> None:
-        self.address = address
+        self.address, self.client_id = address, client_id
         self.connected = threading.Event()
         self.generation = 0
+        self.short_ends = 0
+        """connections in a row that ended as soon as they stood"""
+        self._stands_since: float | None = None
         self._subscriptions = tuple(subscriptions)
         self._on_message = on_message
         self._on_connected = on_connected
@@ -127,6 +144,7 @@ class MqttSession:
         if reason.is_failure:
             return
         self.generation += 1
+        self._stands_since = monotonic()
         if self._subscriptions:
             client.subscribe([(topic, QOS) for topic in self._subscriptions])
         else:
@@ -140,8 +158,25 @@ class MqttSession:
         if self._on_connected is not None:
             self._on_connected()
 
+    @property
+    def contested(self) -> bool:
+        """Whether another process seems to use this client id."""
+        return self.short_ends >= CONTESTED_ENDS
+
     def _disconnected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         self.connected.clear()
+        since, self._stands_since = self._stands_since, None
+        if since is None or not reason.is_failure:  # never stood, or ended by us
+            return
+        if monotonic() - since >= STEADY_S:
+            self.short_ends = 0
+            client.reconnect_delay_set(min_delay=1, max_delay=RECONNECT_S_MAX)
+            return
+        self.short_ends += 1
+        if self.contested:
+            pause_s = min(2**self.short_ends, CONTESTED_S_MAX)
+            client.reconnect_delay_set(min_delay=pause_s, max_delay=CONTESTED_S_MAX)
+            _log.error("mqtt.client_id_taken", client_id=self.client_id, ends=self.short_ends, pause_s=pause_s)
 
     def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         mid = message.mid if message.qos else 0

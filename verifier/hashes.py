@@ -70,9 +70,14 @@ def merkle_node(one: bytes, other: bytes) -> bytes:
     return keccak(one + other if one <= other else other + one)
 
 
+def _leaf(value: bytes) -> bytes:
+    """Node of a value. One that has not 32 bytes could be a node's children: its node is one that no tree has."""
+    return keccak(value if len(value) == len(ZERO) else b"not 32 bytes:" + value)
+
+
 def merkle_root(values: Iterable[bytes]) -> str:
     """Root over the hashes of values; an odd node moves up unchanged; zero where there is no value."""
-    level = [keccak(value) for value in values]
+    level = [_leaf(value) for value in values]
     while len(level) > 1:
         pairs = (level[at : at + 2] for at in range(0, len(level), 2))
         level = [merkle_node(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
@@ -81,7 +86,7 @@ def merkle_root(values: Iterable[bytes]) -> str:
 
 def places_root(values: Iterable[bytes]) -> str:
     """Root of a places tree: nodes hash left before right, so that each value has its place."""
-    level = [keccak(value) for value in values]
+    level = [_leaf(value) for value in values]
     while len(level) > 1:
         pairs = (level[at : at + 2] for at in range(0, len(level), 2))
         level = [keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs]
@@ -94,8 +99,8 @@ def mask_of(mtus: Iterable[int], first_mtu: int) -> int:
 
 
 def merkle_climb(value: bytes, proof: Sequence[str]) -> str:
-    """Root that a value and its proof lead to."""
-    return tohex(reduce(merkle_node, (unhex(sibling, 32) for sibling in proof), keccak(value)))
+    """Root that a value of 32 bytes and its proof lead to; one of another length leads nowhere."""
+    return tohex(reduce(merkle_node, (unhex(sibling, 32) for sibling in proof), _leaf(value)))
 
 
 def chained(hashes: Iterable[bytes]) -> bytes:

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from contracts.deploy import Deployment
+from contracts.node_refusals import Refusal, refusal_of
 from contracts.rpc import Rpc, RpcError, as_bytes, as_int
 from contracts.transactions import SignedTransaction, decode_transaction, signed_bytes
 from contracts.transactions import UnsignedTransaction as ChainTransaction
@@ -26,10 +27,6 @@ FILL_GAS = 21_000
 
 SCAN_BATCH_BLOCKS = 50
 """Blocks read at once while looking for transactions that the record does not know."""
-
-_KNOWN = ("already known", "known transaction", "already imported", "already exists")
-_TOO_LOW = ("nonce too low", "nonce is too low", "invalid nonce")
-_UNDERPRICED = ("underpriced", "less than block base fee", "gas price below", "fee too low", "gas price too low")
 
 _log = structlog.get_logger(__name__)
 
@@ -143,17 +140,17 @@ class Repair:
         return sent is None or head - sent.last_block >= self._profile.resend_blocks
 
     def _refused(self, item: StoredTransaction, error: RpcError, *, waited_blocks: int) -> None:
-        message = error.message.lower()
-        if any(text in message for text in _TOO_LOW):
-            self._nonce_used(item)
-        elif any(text in message for text in _UNDERPRICED):
-            self._reprice(item)
-        elif any(text in message for text in _KNOWN):
-            if waited_blocks >= self._profile.reprice_blocks:
+        match refusal_of(error):
+            case Refusal.WRONG_NONCE:
+                self._nonce_used(item)
+            case Refusal.UNDERPRICED:
                 self._reprice(item)
-        else:
-            _log.error("chain.refused", key=item.key, error=error.message)
-            self._sent.pop(item.tx_hash, None)
+            case Refusal.KNOWN:
+                if waited_blocks >= self._profile.reprice_blocks:
+                    self._reprice(item)
+            case Refusal.OTHER:
+                _log.error("chain.refused", key=item.key, error=error.message)
+                self._sent.pop(item.tx_hash, None)
 
     def _reprice(self, item: StoredTransaction) -> None:
         """Sign the same call at a higher price; at the cap it waits as it is."""

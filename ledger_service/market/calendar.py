@@ -6,7 +6,7 @@ once the chain has the period; one whose gate has passed by then is not opened, 
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from contracts.bindings import Market as MarketContract
 from domain.areas import Area
 from domain.facts import HAPPENED, Happened, PeriodDeclared, SessionOpened, Subject
 from domain.markets import Market
-from domain.mtu import MtuRange, local_date, local_day, local_midnight, mtu_start
+from domain.mtu import MtuRange, local_date, local_day, local_instant, local_midnight, mtu_start
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.market import queries
@@ -36,8 +36,8 @@ OVERDUE_MARGIN_S = 900
 def gate_times(*, market: Market, area: Area, day: date) -> tuple[int, ...]:
     """Market times of the gates of delivery day `day`: the market's local gate times on the day before."""
     eve = day - timedelta(days=1)
-    local = (datetime.combine(eve, time.fromisoformat(gate), tzinfo=area.zone_info) for gate in market.gates_local)
-    return tuple(int(gate.timestamp()) for gate in local)
+    clocks = (time.fromisoformat(gate) for gate in market.gates_local)
+    return tuple(local_instant(day=eve, clock=clock, zone=area.zone_info) for clock in clocks)
 
 
 def gate_time(*, market: Market, area: Area, day: date) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from datetime import time as clock_time
 from zoneinfo import ZoneInfo
 
-from domain.mtu import MtuRange, local_date, local_day
+from domain.mtu import MtuRange, local_date, local_day, local_instant
 from scripts.serving.settings import DEFAULT_ZONE
 
 
@@ -23,8 +23,8 @@ class DayPlan:
 def plan_of(day: date, *, gate_local: str, zone_name: str = DEFAULT_ZONE) -> DayPlan:
     """The MTUs and the gate of a delivery day."""
     zone = ZoneInfo(zone_name)
-    gate = datetime.combine(day - timedelta(days=1), clock_time.fromisoformat(gate_local), tzinfo=zone)
-    return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=int(gate.timestamp()))
+    gate = local_instant(day=day - timedelta(days=1), clock=clock_time.fromisoformat(gate_local), zone=zone)
+    return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=gate)
 
 
 def local_day_of(seconds: int, *, zone_name: str = DEFAULT_ZONE) -> date:
