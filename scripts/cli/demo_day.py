@@ -11,6 +11,7 @@ from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import CACHE, Bars, JsonOption, console, guarded, progress_bars, show, work
 from scripts.community.grids import BadPvFactor, load_community, parse_day
 from scripts.serving.embedded import demo_day as days
+from scripts.serving.private_files import keep_private
 from scripts.serving.settings import DEFAULT_DEMO_DAY, DEFAULT_GRID, DEFAULT_PV
 from scripts.serving.verifier_process import WRONG
 
@@ -28,6 +29,7 @@ def demo_day(
     as_json: JsonOption = False,
 ) -> None:
     """Run one local day through all stages, write its evidence, and end with the verifier's verdict."""
+    keep_private()
     if not 0 <= pv * PERMILLE < float("inf"):
         raise BadPvFactor(pv_permille=pv)
     delivery = parse_day(day)

@@ -19,6 +19,7 @@ from scripts.serving.api_client import ApiClient
 from scripts.serving.attester import run_attester
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import NEEDED, Process, given, given_path, require
+from scripts.serving.private_files import keep_private
 from scripts.serving.production.deploying import deploy as deploy_contracts
 from scripts.serving.production.http import open_service
 from scripts.serving.production.profiles import PROFILES
@@ -44,6 +45,7 @@ def serve(config: ConfigOption, flags: SetOption = None) -> None:
     """Run the service: PostgreSQL, a chain node, the API over TLS; ends on SIGTERM and goes on where it was."""
     from scripts.serving.production.service import ProductionService  # the other processes need no web service
 
+    keep_private()
     settings = _settings(config, flags, "service")
     set_up_logging(logging.INFO)
     ProductionService(settings).run()
@@ -110,6 +112,7 @@ def _signer(config: Path, flags: list[str] | None) -> tuple[OrganisationSigner, 
 @guarded
 def signer_run(config: ConfigOption, flags: SetOption = None) -> None:
     """Sign what `signer.approve` names as it comes, until SIGTERM."""
+    keep_private()
     signer, settings = _signer(config, flags)
     set_up_logging(logging.INFO)
     stopping = threading.Event()

@@ -46,6 +46,7 @@ from scripts.serving.embedded.run_folder import (
     write_config,
 )
 from scripts.serving.embedded.running import Pace, Runner, Stopped
+from scripts.serving.private_files import keep_private
 from scripts.serving.sources import load
 
 
@@ -75,6 +76,7 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Start everything and run the market until Ctrl-C; goes on with the run in the state folder if there is one."""
+    keep_private()
     given = {"grid": grid, "first_day": day, "pv": pv, "port": port, "seconds_per_mtu": seconds_per_mtu}
     own = [f"demo.{name}={value}" for name, value in given.items() if value is not None]
     demo = load(config, flags=[*(flags or ()), *own]).settings.demo

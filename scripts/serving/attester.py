@@ -19,6 +19,7 @@ from oracle.attester.settings import AttesterSettings, Timing
 from oracle.mqtt import BrokerAddress
 from scripts.serving.deployment_file import read_deployment_file
 from scripts.serving.needs import given, given_path, require
+from scripts.serving.private_files import keep_private
 from scripts.serving.settings import Settings
 from scripts.serving.sources import load
 from scripts.serving.telemetry import set_up_logging
@@ -66,6 +67,7 @@ def run_attester(config: Path, *, flags: Sequence[str] = ()) -> int:
 
     Raises SettingsInvalid, DeploymentFileUnusable, or what `oracle.attester.run` raises.
     """
+    keep_private()
     settings = load(config, flags=flags).settings
     require(settings, "attester")
     set_up_logging(logging.INFO)

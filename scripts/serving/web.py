@@ -59,6 +59,7 @@ def server_of(app: FastAPI, api: ApiSection) -> uvicorn.Server:
         surrounded(app, api),
         host=api.host,
         port=api.port,
+        log_config=None,  # its loggers go where all go: one JSON object per line
         log_level="warning",
         access_log=False,
         http=ProblemProtocol,

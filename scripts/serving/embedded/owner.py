@@ -13,6 +13,9 @@ RUN, SERVICE = "run", "service"
 
 LOCK_SUFFIX = ".lock"
 
+PRIVATE = 0o700
+"""Mode of a state folder: its owner's alone, whatever the modes of the files within."""
+
 
 class StateTaken(DominoesError):
     """Another process works on this state folder."""
@@ -27,6 +30,7 @@ class StateTaken(DominoesError):
 def hold(state: Path, owner: str) -> TextIO:
     """Own the folder until the returned file is closed or this process ends, however it ends. Raises StateTaken."""
     state.mkdir(parents=True, exist_ok=True)
+    state.chmod(PRIVATE)  # one that an earlier version, or somebody else, made
     file = (state / f"{owner}{LOCK_SUFFIX}").open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

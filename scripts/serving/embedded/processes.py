@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,12 @@ START_SECONDS_MAX = 120.0
 
 STOP_SECONDS_MAX = 30.0
 """Longest wait for a process to end by itself before it is killed."""
+
+LOG_BYTES_MAX = 50 * 1024**2
+"""A log longer than this becomes the one before, and an empty one begins: days of the demo's run."""
+
+LOGS_BEFORE = 3
+"""Logs before the present one that are kept, the last one as `.1`."""
 
 SAMPLE_SECONDS = 0.5
 """Wall seconds between looks at memory."""
@@ -83,6 +90,20 @@ class Child:
         """Process id."""
         return self._process.pid
 
+    def rotate_log(self) -> None:
+        """Begin an empty log where the present one has grown long.
+
+        The process goes on writing to the same file, at its end: what it says while it is copied may be lost.
+        """
+        if self.log.stat().st_size <= LOG_BYTES_MAX:
+            return
+        for number in range(LOGS_BEFORE, 1, -1):
+            younger = _before(self.log, number - 1)
+            if younger.exists():
+                younger.replace(_before(self.log, number))
+        shutil.copyfile(self.log, _before(self.log, 1))
+        os.truncate(self.log, 0)
+
     def check(self) -> None:
         """Raise ProcessDied where the process has ended."""
         code = self._process.poll()
@@ -109,6 +130,10 @@ class Child:
                 self._process.kill()
                 self._process.wait()
         self._file.close()
+
+
+def _before(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.name}.{number}")
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -46,7 +46,8 @@ class Reviver:
     """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile.
 
     Without the service there is no market: `gave_up` is called once, with the reason, where it dies again and again.
-    Without one attester there is: the others are enough, it is said, and tried again as its budget allows.
+    Without one attester there is: the others are enough, it is said, and tried again as its budget allows. It keeps
+    their logs short besides.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Reviver:
     def _run(self) -> None:
         wait = LOOK_SECONDS
         while not self._stopping.wait(wait):
+            self._system.keep_logs_short()
             dead = self._system.dead()
             failed = [name for name in dead if not self._revived(name)]
             if self._system.service.name in self._missing:

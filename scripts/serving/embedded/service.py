@@ -34,6 +34,7 @@ from scripts.serving.embedded.run_folder import (
     read_config,
 )
 from scripts.serving.needs import given
+from scripts.serving.private_files import keep_private
 from scripts.serving.settings import (
     ApiSection,
     CalendarSection,
@@ -151,6 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="the service process of an embedded run")
     parser.add_argument("--state", type=Path, required=True)
     arguments = parser.parse_args()
+    keep_private()
     set_up_logging(logging.INFO)
     try:
         with hold(arguments.state, SERVICE):

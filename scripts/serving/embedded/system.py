@@ -114,6 +114,11 @@ class System:
         """All child processes."""
         return [self.service, *self.attesters]
 
+    def keep_logs_short(self) -> None:
+        """Begin new logs where they have grown long."""
+        for child in self.children:
+            child.rotate_log()
+
     def dead(self) -> list[str]:
         """Names of child processes that ended though nobody stopped them."""
         return [] if self.stopping else [child.name for child in self.children if not child.alive()]

@@ -64,8 +64,9 @@ def test_doctor__tool_of_the_build__is_missing_in_a_checkout_alone(tmp_path: Pat
 
 def test_doctor__keys_of_a_run__says_whose_they_are_and_which_are_exposed(tmp_path: Path) -> None:
     make_keys(tmp_path, ("dso",))
-    before = _keys(tmp_path)
+    before = _keys(tmp_path).said
     (tmp_path / "dso" / "key.json").chmod(0o644)
 
     assert "all parties' keys" in before
-    assert "key.json: readable by everybody" in _keys(tmp_path)
+    after = _keys(tmp_path)
+    assert after.wrong and "key.json: readable by everybody" in after.said
