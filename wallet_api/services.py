@@ -20,6 +20,7 @@ from ledger_service.clock import MarketClock
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
+from ledger_service.registry.agreed import AgreedAreas
 from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.stage import Stuck
 from ledger_service.trading import Intake
@@ -82,6 +83,8 @@ class Services:
     """Packages of proposed settlements, for attesters."""
     evidence_folder: Path
     """Where exported public bundles are kept until the next anchor; emptied at will."""
+    agreed_areas: AgreedAreas = field(default_factory=AgreedAreas)
+    """What the organisations agreed on of areas before they began."""
     auditor_seal: bytes | None = None
     """X25519 public key that auditor bundles are sealed to; None only in demos, where they leave unsealed."""
     node_block_time: Callable[[], int] | None = None

@@ -66,6 +66,18 @@ class Malformed(DominoesError):
         super().__init__(f"{field} is {value!r}; give {expected}")
 
 
+class NotAgreed(DominoesError):
+    """The area's organisations agreed on something else before it began."""
+
+    status = 409
+    code = "not-agreed"
+    remedy = "Give what the deployment's [[areas]] say, which is public and the same for all organisations."
+
+    def __init__(self, *, field: str, value: str, agreed: str) -> None:
+        self.field, self.value, self.agreed = field, value, agreed
+        super().__init__(f"{field} is {value}, and the organisations agreed on {agreed}; evidence with it is wrong")
+
+
 class GatesTooClose(DominoesError):
     """Two markets of an area have gates so near that the later one could not know the earlier one's trades."""
 

@@ -36,6 +36,7 @@ from ledger_service.programs import ClearingStage, EndStage, PositionStage, Vali
 from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
 from ledger_service.record import Record
 from ledger_service.registry import queries as registry
+from ledger_service.registry.agreed import AgreedArea, AgreedAreas
 from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
@@ -165,6 +166,7 @@ class Core:
             attestations=self.attestations,
             packages=Packages(self.record),
             verdicts=Verdicts(self.record, clock=self.clock, domain=deployment.domain("Market"), is_dso=self._is_dso),
+            agreed_areas=AgreedAreas.of(AgreedArea(**item.model_dump()) for item in settings.areas),
             evidence_folder=settings.state / EVIDENCE_FOLDER,
             origins=settings.api.origins,
             node_block_time=lambda: node_block_time(node_url),

@@ -42,6 +42,7 @@ from ledger_service.registry.errors import (
     Malformed,
     NameAlike,
     NoAgreement,
+    NotAgreed,
     NotRegistered,
     TariffUnsafe,
     TermOver,
@@ -91,6 +92,7 @@ def _contracts(services: Services) -> set[str]:
             OutOfRange,
             NotCanonical,
             AlreadyRegistered,
+            NotAgreed,
             NameAlike,
             AddressOfContract,
             BadGrid,
@@ -109,6 +111,7 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
         area = Area(**fields, grid_model_hash=hash_json(body.grid_model), attesters=attesters)
         for attester in attesters:
             check_no_contract(field="attester", address=attester.address, contracts=_contracts(services))
+        services.agreed_areas.check_area(area)
         prepared = PreparedArea.of(area)
         with services.record.begin() as tx:
             entry = operations.define_area(tx, prepared=prepared)
@@ -211,6 +214,7 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
             Malformed,
             OutOfRange,
             NotRegistered,
+            NotAgreed,
             AlreadyBegun,
             AlreadyRegistered,
             NameAlike,
@@ -227,6 +231,7 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
     def work(body: shown.ParticipantBody) -> Created:
         participant = _noun(Participant, body, kind=parties.ParticipantKind(body.kind))
         check_no_contract(field="account", address=participant.account, contracts=_contracts(services))
+        services.agreed_areas.check_participant(participant)
         services.term_signing.check(participant)
         with services.record.begin() as tx:
             taken, now = services.directory.organisation_accounts, services.clock.now()

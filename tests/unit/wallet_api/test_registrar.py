@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.hashing import to_hex
+from ledger_service.registry.agreed import AgreedArea, AgreedAreas
 from tests.grids import document, street
 from tests.unit.wallet_api.world import (
     AREA,
@@ -14,6 +17,7 @@ from tests.unit.wallet_api.world import (
     MARKET_BODY,
     OTHER_AREA,
     World,
+    address,
     household,
     party,
 )
@@ -122,6 +126,46 @@ def test_register__area_of_an_unusable_grid__refused_by_member(market: World, mo
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/bad-grid")
     assert ("schema" if "schema" not in model else "buses") in answer.json()["detail"]
     assert market.head() == before
+
+
+def agreed_on(world: World, **changes: str) -> None:
+    """Let the service know what the organisations agreed on of the area."""
+    accounts = {"dso_account": address("grid account"), "tax_account": address("tax office")}
+    agreed = AgreedArea(**{"area": AREA, "zone": AREA_BODY["zone"]} | accounts | changes)
+    world.app.state.services = replace(world.services, agreed_areas=AgreedAreas.of([agreed]))
+
+
+def test_register__as_the_organisations_agreed__taken(market: World) -> None:
+    agreed_on(market)
+
+    for name, kind in (("grid account", "dso"), ("tax office", "tax")):
+        assert market.post("registry office", "/v1/participants", party(name, kind)).status_code == 200
+    assert market.post("registry office", "/v1/areas", AREA_BODY).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "kind"), [("dso_account", "grid account", "dso"), ("tax_account", "tax office", "tax")]
+)
+def test_register__account_that_was_not_agreed_on__refused_whoever_signed_it(
+    market: World, field: str, name: str, kind: str
+) -> None:
+    agreed_on(market, **{field: address("somebody")})
+    before = market.head()
+
+    answer = market.post("registry office", "/v1/participants", party(name, kind))
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-agreed")
+    assert address("somebody") in answer.json()["detail"]
+    assert market.head() == before
+
+
+@pytest.mark.parametrize("agreed", [{"zone": "Europe/Lisbon"}, {"area": "ELSEWHERE"}])
+def test_register__area_that_was_not_agreed_on__refused(market: World, agreed: dict[str, str]) -> None:
+    agreed_on(market, **agreed)
+
+    answer = market.post("registry office", "/v1/areas", AREA_BODY)
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-agreed")
 
 
 def test_register__tariff_that_has_begun__refused(market: World) -> None:
