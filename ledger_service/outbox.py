@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from contracts.bindings import Call
 from contracts.naming import snake
-from domain.facts import HAPPENED, ChainFailed, ChainIncluded, ChainRequested, Happened, Subject, requested_key
+from domain.facts import (
+    HAPPENED,
+    ChainFailed,
+    ChainIncluded,
+    ChainRequested,
+    ChainRewound,
+    Happened,
+    Subject,
+    requested_key,
+)
 from domain.roles import ChainRole
 from ledger_service.record import Entry, Transaction
 
@@ -38,7 +47,7 @@ def request(tx: Transaction, call: Call, *, key: str, role: ChainRole, about: Su
     return tx.append(fact)
 
 
-def asks(fact: ChainRequested | ChainIncluded | ChainFailed, method: Callable[..., Call]) -> bool:
+def asks(fact: ChainRequested | ChainIncluded | ChainFailed | ChainRewound, method: Callable[..., Call]) -> bool:
     """Whether a request, or what became of one, is about the call that this method of a binding makes."""
     binding = getattr(method, "__self__", None)
     return fact.contract == getattr(binding, "contract", None) and snake(fact.function) == method.__name__
@@ -67,5 +76,9 @@ def ask_again(tx: Transaction, *, failed_key: str) -> Entry:
 
 def next_attempt(key: str) -> str:
     """The key of the attempt after this one."""
-    first, _, number = key.partition(ATTEMPT_MARK)
-    return f"{first}{ATTEMPT_MARK}{int(number or 1) + 1}"
+    return f"{key.partition(ATTEMPT_MARK)[0]}{ATTEMPT_MARK}{attempt_of(key) + 1}"
+
+
+def attempt_of(key: str) -> int:
+    """Which attempt a key stands for, from 1."""
+    return int(key.partition(ATTEMPT_MARK)[2] or 1)

@@ -39,6 +39,15 @@ class SessionOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionLapsed:
+    """A session that the chain refused to open, for this reason, until it was too late."""
+
+    market: str
+    session: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOrder:
     """An order's members as they are signed (protocol.md section 2); side 0 buys, 1 sells."""
 

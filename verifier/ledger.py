@@ -27,6 +27,7 @@ from verifier.facts import (
     ReadingAttested,
     ScheduleNominated,
     SessionDone,
+    SessionLapsed,
     SessionOpened,
     SetpointsIssued,
     SettlementProposed,
@@ -123,6 +124,7 @@ class Ledger:
             SetpointsIssued: self._market.setpoints_issued,
             MtuCleared: self._market.mtu_cleared,
             SessionDone: self._market.session_done,
+            SessionLapsed: self._market.session_lapsed,
             ReadingAttested: self._readings.reading_attested,
             MtuUnread: self._readings.mtu_unread,
             SettlementProposed: self._settlements.proposed,
@@ -218,7 +220,8 @@ class Ledger:
         with report.on("the journal", "transactions"):
             self._transactions.check_outcomes(chain)
         with report.on("the journal", "unjournalled"):
-            self._transactions.check_complete(chain, self._participants.waiting, self._readings.is_erased)
+            waiting = self._participants.still_awaited(chain)
+            self._transactions.check_complete(chain, waiting, self._readings.is_erased)
         if self._evidence.opened:
             with report.on("the journal", "replacements"):
                 self._participants.replacements.check_complete(chain, self._participants.parties)

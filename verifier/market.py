@@ -21,6 +21,7 @@ from verifier.facts import (
     ProgramSigned,
     ProgramValidated,
     SessionDone,
+    SessionLapsed,
     SetpointsIssued,
     ValidatedResult,
 )
@@ -174,6 +175,7 @@ class Market:
                 self._books[market, session, mtu] = book
                 self._participants.begin(area, mtu)
         self._orders.closed.add((market, session))
+        self._report.none("sessions that lapsed before", {(market, session)} & self._participants.lapsed)
         told = {"first_mtu": fact.first_mtu, "count": fact.count}
         due = {"first_mtu": opened.first_mtu, "count": opened.count}
         self._report.same("session", told, due, "session.opened holds")
@@ -574,6 +576,14 @@ class Market:
         self._check_issued(key)
         for mtu in mtus:
             self._participants.begin(self._participants.area_of(market), mtu)
+
+    def session_lapsed(self, fact: SessionLapsed) -> None:
+        """Nothing of the session was committed, and nothing traded in it."""
+        key = (ident(fact.market), fact.session)
+        self._report.none("sessions that are over already", {key} & self.done)
+        self._participants.session_lapsed(fact)
+        self._orders.closed.add(key)
+        self.done.add(key)
 
     def _check_issued(self, key: tuple[str, int]) -> None:
         """The set-points of a program on chain were issued before its session was over."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from verifier.chain import ROLES
+from verifier.chain import ROLES, Chain
 from verifier.ends import AGREEMENT, METER, PARTICIPATION, Ends
 from verifier.evidence import Attesters, Evidence
-from verifier.facts import PeriodDeclared, SessionOpened
+from verifier.facts import PeriodDeclared, SessionLapsed, SessionOpened
 from verifier.form import whole
 from verifier.hashes import ZERO_HEX, hash_json, ident
 from verifier.journal import Erasures, PeriodKey
@@ -68,6 +68,10 @@ class MarketRules:
     sign_seconds: int
 
 
+NEVER_OPENED = "MTUs in which nobody traded, for the chain refused to open their session"
+"""What is counted of sessions that lapsed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A fact whose event was not on chain when it was looked at."""
@@ -94,6 +98,7 @@ class Participants:
         self.periods: dict[PeriodKey, PeriodDeclared] = {}
         self.sessions: dict[SessionKey, SessionOpened] = {}
         self.trading: dict[SessionKey, SessionOpened] = {}  # those whose books are not closed
+        self.lapsed: set[SessionKey] = set()  # those that the chain never opened
         self._sessions_over = defaultdict[tuple[str, int], list[SessionKey]](list)  # by area and MTU
         self._sessions_of = defaultdict[PeriodKey, list[SessionKey]](list)
         self._period_over: dict[tuple[str, int], int] = {}  # by area and MTU
@@ -134,6 +139,19 @@ class Participants:
         chain = self._evidence.chain
         if chain is not None and chain.find(event, keys) is None:
             self.waiting.append(Waiting(self._evidence.at.sequence, event, keys))
+
+    def still_awaited(self, chain: Chain) -> list[Waiting]:
+        """Of the events that had not come, those that must; where requests are not shown, none of a session that
+        never opened, or that ended without it."""
+        if self._evidence.opened:
+            return self.waiting
+        return [item for item in self.waiting if not self._comes_no_more(chain, item)]
+
+    def _comes_no_more(self, chain: Chain, item: Waiting) -> bool:
+        if item.event not in ("SessionOpened", "SessionClosed", "ProgramRecorded"):
+            return False
+        session = {name: item.keys[name] for name in ("market", "session")}
+        return tuple(session.values()) in self.lapsed or chain.find("SessionDone", session) is not None
 
     # ---- areas and markets
 
@@ -227,6 +245,15 @@ class Participants:
         for mtu in self.mtus_of_session(market, fact.session):
             self._sessions_over[area, mtu].append((market, fact.session))
             self._opened[area] = max(mtu, self._opened.get(area, 0))
+
+    def session_lapsed(self, fact: SessionLapsed) -> None:
+        """The chain has no such session."""
+        key = (ident(fact.market), fact.session)
+        held = self._evidence.seen.find("SessionOpened", {"market": key[0], "session": key[1]})
+        self._report.none("sessions opened on chain that are told to have lapsed", [key] if held else [])
+        self._report.counts[NEVER_OPENED] += self.sessions[key].count
+        self.lapsed.add(key)
+        self.trading.pop(key, None)
 
     def mtus_of_period(self, area: str, period: int) -> range:
         """MTUs of a period. Raises KeyError."""

@@ -3,7 +3,7 @@
 from domain.facts.access import AccessLogged, AuditSigned, ErasureDone
 from domain.facts.areas import AreaDefined, MarketDefined
 from domain.facts.base import FACTS, Fact, FactMalformed, UnknownKind, read_fact
-from domain.facts.calendar import PeriodDeclared, SessionOpened
+from domain.facts.calendar import PeriodDeclared, SessionLapsed, SessionOpened, lapsed_key
 from domain.facts.chain import (
     HAPPENED,
     BlockMined,
@@ -38,6 +38,7 @@ from domain.facts.programs import (
     SetpointsIssued,
     cleared_key,
     done_key,
+    over_keys,
     setpoints_key,
     validated_key,
     verdict_key,
@@ -119,6 +120,7 @@ __all__ = [
     "PointEnvelope",
     "PointSchedule",
     "PolicyPublished",
+    "SessionLapsed",
     "SessionOpened",
     "ProgramRefused",
     "ProgramSigned",
@@ -140,6 +142,8 @@ __all__ = [
     "mandate_key",
     "revocation_key",
     "done_key",
+    "lapsed_key",
+    "over_keys",
     "read_fact",
     "requested_key",
     "closed_key",

@@ -44,3 +44,23 @@ class SessionOpened(Fact):
     def journal_key(self) -> str:
         """One fact per session."""
         return f"session:{self.market}:{self.session}"
+
+
+def lapsed_key(*, market: str, session: int) -> str:
+    """The journal key of a session's lapse."""
+    return f"lapsed:{market}:{session}"
+
+
+@fact
+class SessionLapsed(Fact):
+    """The chain refused to open a session until it was too late, as `reason` says: it is over, nothing in it traded."""
+
+    KIND = "session.lapsed"
+    market: Code
+    session: Session
+    reason: str
+
+    @property
+    def journal_key(self) -> str:
+        """A session lapses once."""
+        return lapsed_key(market=self.market, session=self.session)

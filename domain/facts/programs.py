@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import PlainSerializer
 
 from domain.facts.base import Fact, fact
+from domain.facts.calendar import lapsed_key
 from domain.members import (
     Address,
     Code,
@@ -173,6 +174,11 @@ def cleared_key(*, market: str, session: int, mtu: int) -> str:
 def done_key(*, market: str, session: int) -> str:
     """The journal key of a session's end."""
     return f"done:{market}:{session}"
+
+
+def over_keys(*, market: str, session: int) -> tuple[str, str]:
+    """The journal keys of the facts of which one says that a session is over: on chain, or because it never was."""
+    return done_key(market=market, session=session), lapsed_key(market=market, session=session)
 
 
 @fact

@@ -13,14 +13,14 @@ from sqlalchemy import Connection
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
 from domain.areas import Area
-from domain.facts import HAPPENED, Happened, PeriodDeclared, SessionOpened, Subject
+from domain.facts import Happened, PeriodDeclared, SessionOpened, Subject
 from domain.markets import Market
 from domain.mtu import MtuRange, local_date, local_day, local_instant, local_midnight, mtu_start
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.market import queries
-from ledger_service.market.queries import declared_key
-from ledger_service.market.views import declared, fold, is_awaited
+from ledger_service.market.queries import declared_key, opened_key
+from ledger_service.market.views import CHAIN_FACTS, declared, fold, is_awaited
 from ledger_service.outbox import happened, request
 from ledger_service.record import Cursor, Record, Transaction, follow
 from ledger_service.registry import queries as registry
@@ -90,7 +90,7 @@ class CalendarStage:
 
     def _note_inclusions(self) -> bool:
         noted = False
-        for batch in follow(self._record, self._cursor, HAPPENED):
+        for batch in follow(self._record, self._cursor, CHAIN_FACTS):
             awaited = [entry for entry in batch.entries if is_awaited(entry.fact)]
             if not awaited:
                 continue
@@ -187,4 +187,5 @@ class CalendarStage:
                 first_mtu=period.first_mtu,
                 count=period.count,
             )
-            request(tx, call, key=f"openSession:{market.market}:{gate}", role=ChainRole.OPERATOR, about=about)
+            key = opened_key(market=market.market, session=gate)
+            request(tx, call, key=key, role=ChainRole.OPERATOR, about=about)

@@ -16,7 +16,8 @@ from ledger_service.market.tables import market_inclusion, market_period, market
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One gate of a market and its MTUs. `session` is that gate in market time; `closed` once its books are."""
+    """One gate of a market and its MTUs. `session` is that gate in market time; `closed` once nothing more is traded
+    in it: its books are, or it lapsed."""
 
     market: str
     session: int
@@ -104,6 +105,11 @@ def session(connection: Connection, *, market: str, session: int) -> Session | N
     return None if row is None else _session(row)
 
 
+def is_opened(connection: Connection, session: Session) -> bool:
+    """Whether the chain has a session."""
+    return is_included(connection, opened_key(market=session.market, session=session.session))
+
+
 def sessions_gated(connection: Connection, *, first: int, before: int) -> list[Session]:
     """The sessions of all markets whose gates lie in [first, before), by gate."""
     c = market_session.c
@@ -126,6 +132,11 @@ def sessions_over(connection: Connection, *, area: str, first_mtu: int, count: i
 def declared_key(area: str, period: int) -> str:
     """Key of the request that declares a period on chain."""
     return f"declarePeriod:{area}:{period}"
+
+
+def opened_key(*, market: str, session: int) -> str:
+    """Key of the request that opens a session on chain, in its first attempt."""
+    return f"openSession:{market}:{session}"
 
 
 def is_included(connection: Connection, key: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union_all
@@ -28,13 +28,23 @@ from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, Seq
 from ledger_service.registry.queries import is_held_by
 
 ProgramState = Literal[
-    "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
+    "open",
+    "gate_closed",
+    "book_closed",
+    "awaiting_verdict",
+    "expired",
+    "signed",
+    "refused",
+    "cleared",
+    "resolved",
+    "lapsed",
 ]
-"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all that trade, `resolved` = over."""
+"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all that trade, `resolved` = over,
+`lapsed` = the chain never had it."""
 
 EndState = Literal["cleared", "tradeless", "void"]
 """How an MTU ended: something was traded; nothing was, as the DSO signed; or nothing was because it was given up,
-refused or too late."""
+refused or too late, or its session lapsed."""
 
 OrderState = Literal["in_book", "withdrawn", EndState]
 """Where an order stands."""
@@ -59,16 +69,24 @@ class ProgramView:
     signed_sequence: int | None
     refused_sequence: int | None
     done_sequence: int | None
+    lapsed_reason: str | None
     traded: int
     given_up: int
     cleared: int
+
+    @property
+    def verdict_sequence(self) -> int | None:
+        """The entry of the DSO's verdict; None where it gave none."""
+        return self.signed_sequence or self.refused_sequence
 
     def state(self, *, now: int) -> ProgramState:
         """The word for where the program stands at market time `now`; `_in_state` says the same in SQL.
 
         open, gate_closed, book_closed, awaiting_verdict, then signed, refused or expired; `cleared` once every MTU that
-        trades is, where one does; `resolved` once the session is over.
+        trades is, where one does; `resolved` once the session is over, `lapsed` where it never was on chain.
         """
+        if self.lapsed_reason is not None:
+            return "lapsed"
         if self.done_sequence is not None:
             return "resolved"
         if self.refused_sequence is not None:
@@ -86,7 +104,7 @@ class ProgramView:
 def _in_state(state: ProgramState, *, now: int) -> ColumnElement[bool]:
     """Whether a program stands there at market time `now`."""
     c = overview_program.c
-    pending = c.done_sequence.is_(None)
+    pending = and_(c.done_sequence.is_(None), c.lapsed_reason.is_(None))
     undecided = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_(None))
     signed = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_not(None))
     validated = and_(undecided, c.validated_sequence.is_not(None))
@@ -100,7 +118,8 @@ def _in_state(state: ProgramState, *, now: int) -> ColumnElement[bool]:
         "signed": and_(signed, or_(c.cleared < c.traded, c.traded == 0)),
         "cleared": and_(signed, c.cleared >= c.traded, c.traded > 0),
         "refused": and_(pending, c.refused_sequence.is_not(None)),
-        "resolved": c.done_sequence.is_not(None),
+        "resolved": and_(c.done_sequence.is_not(None), c.lapsed_reason.is_(None)),
+        "lapsed": c.lapsed_reason.is_not(None),
     }
     return conditions[state]
 
@@ -156,7 +175,10 @@ BookKey = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class MtuEnd:
-    """How one MTU of a session ended: price in nEUR/Wh (None without a trade) and traded volume, or void."""
+    """How one MTU of a session ended: price in nEUR/Wh (None without a trade) and traded volume, or void.
+
+    `lapsed_reason` is told of ends that are asked for by name, where the session lapsed.
+    """
 
     market: str
     session: int
@@ -164,6 +186,7 @@ class MtuEnd:
     price_neur_per_wh: int | None
     volume_lots: int
     void: bool
+    lapsed_reason: str | None = None
 
     @property
     def state(self) -> EndState:
@@ -223,8 +246,10 @@ def ends_of(connection: Connection, wanted: set[BookKey]) -> dict[BookKey, MtuEn
     for market, session in {(market, session) for market, session, _ in wanted}:
         mtus = [mtu for *name, mtu in wanted if name == [market, session]]
         these = (c.market == market, c.session == session, c.mtu.between(min(mtus), max(mtus)))
+        seen = program(connection, market=market, session=session)
+        reason = None if seen is None else seen.lapsed_reason
         for row in connection.execute(select(overview_mtu).where(*these, c.void.is_not(None))):
-            found[market, session, row.mtu] = _ended(row)
+            found[market, session, row.mtu] = replace(_ended(row), lapsed_reason=reason)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from domain.members import CODE_LENGTH_MAX
 from ledger_service.money.tables import AMOUNT_LENGTH_MAX
@@ -38,6 +38,7 @@ overview_program = Table(
     Column("traded", Integer, nullable=False),
     Column("given_up", Integer, nullable=False),
     Column("cleared", Integer, nullable=False),
+    Column("lapsed_reason", Text, nullable=True),
     Index("ix_overview_program_market_first_mtu", "market", "first_mtu"),
     Index("ix_overview_program_area_first_mtu_market", "area", "first_mtu", "market"),
 )

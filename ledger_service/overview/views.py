@@ -25,6 +25,7 @@ from domain.facts import (
     ProgramValidated,
     RedemptionRequested,
     SessionDone,
+    SessionLapsed,
     SessionOpened,
     SetpointsIssued,
     SettlementProposed,
@@ -80,6 +81,8 @@ def fold(connection: Connection, entry: Entry) -> None:
             _cleared(connection, cleared, entry.sequence)
         case SessionDone() as done:
             _done(connection, done, entry.sequence)
+        case SessionLapsed() as lapsed:
+            _lapsed(connection, lapsed, entry.sequence)
         case SettlementProposed() as proposed:
             _statements(connection, proposed, entry.sequence)
         case _:
@@ -122,6 +125,7 @@ OVERVIEW = View(
         SetpointsIssued,
         MtuCleared,
         SessionDone,
+        SessionLapsed,
         SettlementProposed,
         DepositBooked,
         RedemptionRequested,
@@ -190,6 +194,12 @@ def _done(connection: Connection, fact: SessionDone, sequence: int) -> None:
     tradeless = and_(overview_mtu.c.tradeless, signed.scalar_subquery())
     pending = _mtus(fact.market, fact.session).where(overview_mtu.c.void.is_(None))
     connection.execute(pending.values(void=not_(tradeless), sequence=sequence))
+
+
+def _lapsed(connection: Connection, fact: SessionLapsed, sequence: int) -> None:
+    """The chain never had the session: all its MTUs are void."""
+    _change(connection, fact.market, fact.session, lapsed_reason=fact.reason)
+    connection.execute(_mtus(fact.market, fact.session).values(void=True, sequence=sequence))
 
 
 def _mtus(market: str, session: int) -> Update:

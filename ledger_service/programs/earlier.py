@@ -13,7 +13,7 @@ from domain.facts.programs import (
     PointEnvelope,
     SetpointsIssued,
     cleared_key,
-    done_key,
+    over_keys,
     setpoints_key,
 )
 from domain.markets import Market
@@ -47,8 +47,9 @@ def earlier_positions(
     connection: Connection, earlier: Sequence[tuple[Market, Session]], *, mtus: MtuRange
 ) -> tuple[EarlierPosition, ...] | None:
     """Points with a position or an envelope, by MTU and point; None while one of these sessions is not over."""
-    ends = [done_key(market=item.market, session=item.session) for _, item in earlier]
-    if len(find_entries(connection, ends)) < len(ends):
+    ends = [over_keys(market=item.market, session=item.session) for _, item in earlier]
+    over = find_entries(connection, [key for keys in ends for key in keys])
+    if any(over.keys().isdisjoint(keys) for keys in ends):
         return None
     trades: list[PointTrade] = []
     caps: list[PointEnvelope] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from contracts.bindings import Market as MarketContract
-from domain.facts import ProgramSigned, done_key, requested_key, verdict_key
+from domain.facts import ProgramSigned, over_keys, requested_key, verdict_key
 from domain.roles import ChainRole
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Session
@@ -53,11 +53,13 @@ class EndStage:
 
 
 def _is_over(connection: Connection, session: Session) -> bool:
-    return bool(find_entries(connection, [done_key(market=session.market, session=session.session)]))
+    return bool(find_entries(connection, over_keys(market=session.market, session=session.session)))
 
 
 def _next_key(connection: Connection, session: Session, now: int) -> str | None:
-    """The key under which to ask for the end now; None while it is too early for that."""
+    """The key under which to ask for the end now; None while it is too early, or the chain has no such session."""
+    if not markets.is_opened(connection, session):
+        return None
     since, key, wait = _deadline(connection, session), end_key(session), 0
     while now > since + wait:
         asked = find_entries(connection, [requested_key(key)]).get(requested_key(key))

@@ -26,7 +26,7 @@ from domain.facts import (
     ProgramRules,
     ProgramValidated,
     closed_key,
-    done_key,
+    over_keys,
     validated_key,
 )
 from domain.facts.programs import EarlierPosition
@@ -187,10 +187,10 @@ class ValidationStage:
         return found
 
 
-def _ending_keys(session: SessionKey) -> tuple[str, str]:
+def _ending_keys(session: SessionKey) -> tuple[str, ...]:
     """The journal keys of the facts after which a session awaits no program any more."""
     market, gate = session
-    return validated_key(market=market, session=gate), done_key(market=market, session=gate)
+    return validated_key(market=market, session=gate), *over_keys(market=market, session=gate)
 
 
 def _books(connection: Connection, session: Session, grid: GridModel, book: BookClosed) -> list[MtuBook]:

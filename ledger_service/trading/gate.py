@@ -27,7 +27,10 @@ def book_of(session: Session, *, market: Market, mtu: int, orders: list[BookOrde
 
 
 class GateStage:
-    """Closes the books of every open session whose gate has come; orders that come in between are counted in."""
+    """Closes the books of every open session whose gate has come; orders that come in between are counted in.
+
+    One that the chain does not have waits: there is nothing yet on which its books could be committed.
+    """
 
     name = "gate"
 
@@ -37,7 +40,8 @@ class GateStage:
     def run(self, now: int) -> bool:
         """Close what is due; one transaction per session."""
         with self._record.read() as connection:
-            due = [item for item in markets.sessions(connection, closed=False) if now >= item.session]
+            gated = [item for item in markets.sessions(connection, closed=False) if now >= item.session]
+            due = [item for item in gated if markets.is_opened(connection, item)]
         closed = [self._close(session) for session in due]
         return any(closed)
 

@@ -29,11 +29,12 @@ from domain.facts import (
     ParticipantRegistered,
     ScheduleNominated,
     SessionDone,
+    SessionLapsed,
     SessionOpened,
     TariffPublished,
     TermEnded,
     cleared_key,
-    done_key,
+    over_keys,
 )
 from domain.markets import Market
 from domain.mtu import MTU_END
@@ -199,11 +200,11 @@ class TradingState:
         for (market, session), waiting in self.mandates.waiting.items():
             if session not in self.by_code[market].sessions:
                 keys |= {cleared_key(market=market, session=session, mtu=mtu) for mtu in waiting}
-                keys.add(done_key(market=market, session=session))
+                keys |= set(over_keys(market=market, session=session))
         for area in self.areas.values():
             for (market, session), mtus in area.awaiting.items():
                 keys |= {cleared_key(market=market, session=session, mtu=mtu) for mtu in mtus}
-                keys.add(done_key(market=market, session=session))
+                keys |= set(over_keys(market=market, session=session))
         for entry in sorted(find_entries(connection, keys).values(), key=lambda entry: entry.sequence):
             self.apply(entry)
 
@@ -270,7 +271,8 @@ class TradingState:
                 words, lot_wh = list(map(OrderWord.unpack, packed)), self.by_code[code].market.lot_wh
                 self._positions(code).decide((code, gate), mtu, words, lot_wh=lot_wh)
                 self.mandates.decide((code, gate), mtu, words, lot_wh=lot_wh)
-            case SessionDone(market=code, session=gate):
+            case SessionDone(market=code, session=gate) | SessionLapsed(market=code, session=gate):
+                self._close(code, gate)  # nothing is left to close but where it lapsed
                 self._positions(code).end((code, gate))
                 self.mandates.end((code, gate))
 

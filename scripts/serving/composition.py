@@ -25,7 +25,7 @@ from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import MarketClock
 from ledger_service.evidence.predecessor import succeed
 from ledger_service.evidence.stage import AnchorStage
-from ledger_service.market import CalendarStage
+from ledger_service.market import CalendarStage, OpeningStage
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.metering.queries import point_readings
 from ledger_service.metering.stage import MeteringStage
@@ -76,6 +76,7 @@ def build_stages(
     settlement = SettlementStage(record)
     ordered: list[Stage] = [
         CalendarStage(record, first_day=first_day, last_day=last_day),
+        OpeningStage(record),
         GateStage(record),
         ValidationStage(record, metered=net_metered),
         ClearingStage(record),

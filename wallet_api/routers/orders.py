@@ -178,6 +178,7 @@ def _order_shown(order: queries.BookOrder, *, outcomes: _Outcomes) -> schemas.Or
         market_time=order.market_time,
         sequence=order.sequence,
         state=_order_state(order, end),
+        lapsed_reason=None if end is None else end.lapsed_reason,
         accepted_lots=None if not decided else 0 if trade is None else trade.accepted_lots,
         price_neur_per_wh=end.price_neur_per_wh if end is not None else None,
     )

@@ -174,6 +174,7 @@ def program_members(program: ProgramView, *, market: Market, now: int) -> dict[s
         "traded_mtus": program.traded,
         "cleared_mtus": program.cleared,
         "given_up_mtus": program.given_up,
+        "lapsed_reason": program.lapsed_reason,
         "state": program.state(now=now),
     }
 

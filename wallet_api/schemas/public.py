@@ -47,7 +47,7 @@ MARKET_ADDRESS = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
 
 END_STATES = (
     "`cleared`: something was traded; `tradeless`: nothing was, as the DSO signed; "
-    "`void`: given up, refused or too late"
+    "`void`: given up, refused or too late, or its session lapsed"
 )
 """What the words for the end of an MTU mean."""
 
@@ -162,8 +162,10 @@ class Program(MtuRun):
     cleared_mtus: Uint32 = Field(description="How many of these the chain has cleared")
     given_up_mtus: Uint32 = Field(description="How many validation gave up: nothing trades in them")
     state: ProgramState = Field(
-        description="`expired`: the DSO let its deadline pass; `cleared`: all that trade; `resolved`: it is over"
+        description="`expired`: the DSO let its deadline pass; `cleared`: all that trade; `resolved`: it is over; "
+        "`lapsed`: the chain refused to open it until it was too late, so nothing traded"
     )
+    lapsed_reason: str | None = Field(description="What the chain said where the session lapsed; null otherwise")
 
 
 class MtuPrice(AtMtu):

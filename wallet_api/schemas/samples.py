@@ -181,6 +181,7 @@ SAMPLES: dict[str, Any] = {
     "partial": False,
     "given_up": False,
     "given_up_mtus": 0,
+    "lapsed_reason": None,
     "unread": False,
     "erased": False,
     "complete": False,

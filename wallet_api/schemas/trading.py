@@ -91,6 +91,7 @@ class Order(AtMtu, AtMarketTime):
     mandate: Bytes16 | None = Field(description="Tag of the mandate that the agent signed under; null without agent")
     sequence: Sequence
     state: OrderState
+    lapsed_reason: str | None = Field(description="Why its session was never opened on chain; null where it was")
     accepted_lots: Lots | None = Field(
         description="What was accepted of it, in lots, 0 where nothing was; null until its MTU has ended, or if void"
     )

@@ -218,3 +218,4 @@ def open_next(town: Town) -> None:
     run_until_quiet([town.calendar], town.clock.now())
     town.include(f"declarePeriod:{AREA}:2")
     run_until_quiet([town.calendar], town.clock.now())
+    town.opened()

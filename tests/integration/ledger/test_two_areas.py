@@ -39,6 +39,7 @@ def open_elsewhere(town: Town, gate: int) -> dict[str, Any]:
     with town.record.begin() as tx:
         append_fact(tx, "session.opened", place | {"area": OTHER_AREA, "period": town.session.period})
         rebuild_views(tx)
+    town.opened()
     return place
 
 

@@ -383,6 +383,7 @@ def test_end__session_opened_after_others_were_over__is_ended_as_well(desk: Desk
     with desk.record.begin() as tx:
         append_fact(tx, "session.opened", opened | {"first_mtu": first.first_mtu + 96, "count": 96})
         rebuild_views(tx)
+    desk.town.opened()
 
     assert stage.run(later + towns.market().grace_seconds) is False
     assert stage.run(later + towns.market().grace_seconds + 1) is True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.facts import PeriodDeclared, ProgramValidated
+from domain.facts import PeriodDeclared, ProgramValidated, SessionOpened
 from domain.hashing import text_id, to_hex
 from ledger_service.record import Record
 
@@ -25,6 +25,13 @@ def period_declared(area: str, period: int, *, first_mtu: int, count: int) -> To
     """A period was declared."""
     args = {"area": to_hex(text_id(area)), "period": period, "firstMtu": first_mtu, "count": count, "declaredAt": 0}
     return {"contract": "Calendar", "event": "PeriodDeclared", "args": args}
+
+
+def session_opened(opened: SessionOpened) -> Told:
+    """A session was opened as it was asked for."""
+    place = {"period": opened.period, "firstMtu": opened.first_mtu, "count": opened.count}
+    args = {"market": to_hex(text_id(opened.market)), "session": opened.session, **place}
+    return {"contract": "Market", "event": "SessionOpened", "args": args}
 
 
 def program_recorded(validated: ProgramValidated, *, dso: bytes, signature: bytes) -> Told:
@@ -51,5 +58,9 @@ def answer_to(record: Record, key: str) -> list[Told]:
             facts = [entry.as_a(PeriodDeclared) for entry in record.entries(kinds=[PeriodDeclared])]
             (declared,) = (fact for fact in facts if fact.period == int(period))
             return [period_declared(area, int(period), first_mtu=declared.first_mtu, count=declared.count)]
+        case ["openSession", market, session]:
+            facts = [entry.as_a(SessionOpened) for entry in record.entries(kinds=[SessionOpened])]
+            (opened,) = (fact for fact in facts if (fact.market, fact.session) == (market, int(session)))
+            return [session_opened(opened)]
         case _:
             return []

@@ -24,7 +24,7 @@ from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
-from ledger_service.market.queries import Session
+from ledger_service.market.queries import Session, opened_key
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
 from ledger_service.registry.areas import PreparedArea
@@ -361,7 +361,16 @@ class Town:
         run_until_quiet([self.calendar], self.clock.now())
         self.include(f"declarePeriod:{AREA}:1")
         run_until_quiet([self.calendar], self.clock.now())
+        self.opened()
         return self.session
+
+    def opened(self) -> None:
+        """Let the chain have every session that was asked for."""
+        with self.record.read() as connection:
+            asked = [item for item in queries.sessions(connection) if not queries.is_opened(connection, item)]
+        for session in asked:
+            self.include(opened_key(market=session.market, session=session.session))
+        run_until_quiet([self.calendar], self.clock.now())
 
     @property
     def session(self) -> Session:
