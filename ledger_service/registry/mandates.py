@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 
 from domain.facts import MandateGranted, MandateRevoked
 from domain.mandates import Mandate
@@ -27,7 +27,10 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A mandate as it was recorded: the order key that signed it, its entry, and its end (None: not revoked)."""
+    """A mandate as it was recorded: the order key that signed it, its entry, and its end (None: not revoked).
+
+    `replaced`: the account gave the agent another one since, which counts in its place.
+    """
 
     mandate: Mandate
     tag: bytes
@@ -36,6 +39,7 @@ class Granted:
     market_time: int
     sequence: int
     revoked: Revoked | None = None
+    replaced: bool = False
 
 
 def show_granted(connection: Connection, fact: MandateGranted, sequence: int) -> None:
@@ -70,24 +74,32 @@ def _granted(row: Row[Any]) -> Granted:
         market_time=row.market_time,
         sequence=row.sequence,
         revoked=Revoked(row.revoked_sequence, row.revoked_time) if ended else None,
+        replaced=bool(row.replaced),
     )
+
+
+def _recorded() -> Select[Any]:
+    """Mandates, each with whether one of the same account and agent came later."""
+    c, later = registry_mandate.c, registry_mandate.alias("later").c
+    same = (later.account == c.account, later.agent == c.agent)
+    return select(registry_mandate, exists().where(*same, later.sequence > c.sequence).label("replaced"))
 
 
 def mandates(connection: Connection) -> list[Granted]:
     """Every mandate, in the order in which they were recorded."""
-    return [_granted(row) for row in connection.execute(select(registry_mandate).order_by(registry_mandate.c.sequence))]
+    return [_granted(row) for row in connection.execute(_recorded().order_by(registry_mandate.c.sequence))]
 
 
 def mandate(connection: Connection, tag: bytes) -> Granted | None:
     """The mandate of this tag."""
-    row = connection.execute(select(registry_mandate).where(registry_mandate.c.tag == tag)).first()
+    row = connection.execute(_recorded().where(registry_mandate.c.tag == tag)).first()
     return None if row is None else _granted(row)
 
 
 def last_mandate(connection: Connection, *, account: str, agent: str) -> Granted | None:
     """The last mandate that an account gave an agent: the one that counts, unless it has ended."""
     c = registry_mandate.c
-    query = select(registry_mandate).where(c.account == account, c.agent == agent).order_by(c.sequence.desc())
+    query = _recorded().where(c.account == account, c.agent == agent).order_by(c.sequence.desc())
     row = connection.execute(query.limit(1)).first()
     return None if row is None else _granted(row)
 
@@ -97,12 +109,12 @@ def mandates_by(
 ) -> list[Granted]:
     """The mandates that a participant gave, under its present account or one before, by beginning and tag."""
     c = registry_mandate.c
-    query = select(registry_mandate).where(is_held_by(connection, c.account, account), begins.holds(c.from_mtu))
+    query = _recorded().where(is_held_by(connection, c.account, account), begins.holds(c.from_mtu))
     return [_granted(row) for row in connection.execute(sliced(query, c.from_mtu, c.tag, part=part))]
 
 
 def mandates_for(connection: Connection, *, agent: str, begins: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Granted]:
     """The mandates that an agent was given, by beginning and tag."""
     c = registry_mandate.c
-    query = select(registry_mandate).where(c.agent == agent, begins.holds(c.from_mtu))
+    query = _recorded().where(c.agent == agent, begins.holds(c.from_mtu))
     return [_granted(row) for row in connection.execute(sliced(query, c.from_mtu, c.tag, part=part))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -113,7 +114,9 @@ def list_verdicts(
         found = queries.decided_programs(
             connection, now=services.clock.now(), area=who.area, span=when, part=page.part(SESSIONS)
         )
-        shown = [_verdict(connection, program) for program in found]
+        given = [program.verdict_sequence for program in found if program.verdict_sequence is not None]
+        entries = {entry.sequence: entry for entry in entries_by_sequence(connection, given)}
+        shown = [_verdict(program, entries) for program in found]
     return page_answer(
         request, page=page, items=shown, key=lambda one: (one.first_mtu, one.market, one.session), shape=lambda one: one
     )
@@ -132,14 +135,17 @@ def one_verdict(
         late = found.deadline is not None and services_of(request).clock.now() > found.deadline
         if found.signed_sequence is None and found.refused_sequence is None and not late:
             raise NoSuchThing(what="verdict on this program")
-        return model_answer(_verdict(connection, found))
+        sequence = found.verdict_sequence
+        entries = {} if sequence is None else {sequence: _entry(connection, sequence)}
+        return model_answer(_verdict(found, entries))
 
 
-def _verdict(connection: Connection, program: ProgramView) -> schemas.ProgramVerdict:
-    sequence = program.signed_sequence or program.refused_sequence
+def _verdict(program: ProgramView, entries: Mapping[int, Entry]) -> schemas.ProgramVerdict:
+    """The verdict on a program, from its entry among these."""
+    sequence = program.verdict_sequence
     decided: Literal["signed", "refused"] = "refused" if program.signed_sequence is None else "signed"
     kind: type[ProgramSigned] | type[ProgramRefused] = ProgramSigned if decided == "signed" else ProgramRefused
-    given = None if sequence is None else _entry(connection, sequence).as_a(kind)
+    given = None if sequence is None else entries[sequence].as_a(kind)
     return schemas.ProgramVerdict(
         market=program.market,
         session=program.session,

@@ -67,13 +67,13 @@ def list_mandates(
             found = registry.mandates_for(connection, agent=who.account, begins=when, part=part)
         else:
             found = registry.mandates_by(connection, account=who.account, begins=when, part=part)
-        shown = {item.tag: _shown(connection, item, now=services.clock.now()) for item in found}
+    now = services.clock.now()
     return page_answer(
         request,
         page=page,
         items=found,
         key=lambda one: (one.mandate.from_mtu, one.tag),
-        shape=lambda one: shown[one.tag],
+        shape=lambda one: _shown(one, now=now),
     )
 
 
@@ -86,8 +86,7 @@ def one_mandate(
     with services.record.read() as connection:
         found = registry.mandate(connection, from_hex(mandate))
         mine = own_one([found] if found is not None and _is_of(connection, found, who) else [], "mandate")
-        shown = _shown(connection, mine, now=services.clock.now())
-    return model_answer(shown)
+    return model_answer(_shown(mine, now=services.clock.now()))
 
 
 def _is_of(connection: Connection, item: Granted, who: Principal) -> bool:
@@ -96,7 +95,7 @@ def _is_of(connection: Connection, item: Granted, who: Principal) -> bool:
     return item.mandate.account in accounts_of(connection, who.account)
 
 
-def _shown(connection: Connection, item: Granted, *, now: int) -> schemas.Mandate:
+def _shown(item: Granted, *, now: int) -> schemas.Mandate:
     return schemas.Mandate(
         **noun_json(item.mandate),
         tag=to_hex(item.tag),
@@ -104,15 +103,14 @@ def _shown(connection: Connection, item: Granted, *, now: int) -> schemas.Mandat
         signature=to_hex(item.signature),
         market_time=item.market_time,
         sequence=item.sequence,
-        state=_state(connection, item, now=now),
+        state=_state(item, now=now),
         revoked_at=None if item.revoked is None else item.revoked.market_time,
     )
 
 
-def _state(connection: Connection, item: Granted, *, now: int) -> schemas.MandateState:
+def _state(item: Granted, *, now: int) -> schemas.MandateState:
     if item.revoked is not None:
         return "revoked"
-    last = registry.last_mandate(connection, account=item.mandate.account, agent=item.mandate.agent)
-    if last is not None and last.tag != item.tag:
+    if item.replaced:
         return "replaced"
     return "over" if item.mandate.to_mtu <= mtu_of(now) else "granted"

@@ -102,6 +102,20 @@ def test_list__any_page_of_it__scans_no_table(crowded: World, path: str, spanned
         assert [statement for statement, steps in paged.items() if "USE TEMP B-TREE FOR ORDER BY" in steps] == []
 
 
+@pytest.mark.parametrize("path", LISTS)
+def test_list__page_of_many__asks_the_database_no_more_often_than_page_of_one(crowded: World, path: str) -> None:
+    name, query = LISTS[path]
+    crowded.headers(name)
+
+    counts = []
+    for limit in (1, 100):
+        with asked(crowded) as queries:
+            assert crowded.get(name, f"{filled(path)}?limit={limit}{query}").status_code == 200
+        counts.append(len(queries))
+
+    assert counts[1] <= counts[0]
+
+
 def one_mtu_apart(world: World) -> None:
     """Let each entry of the journal have been recorded one MTU after the entry before."""
     with world.services.record.engine.begin() as connection:
