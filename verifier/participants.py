@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from verifier.chain import ROLES, Chain
-from verifier.ends import AGREEMENT, METER, PARTICIPATION, Ends
+from verifier.ends import AGREEMENT, METER, NOTICE_MTUS, PARTICIPATION, Ends
 from verifier.evidence import Attesters, Evidence
 from verifier.facts import PeriodDeclared, SessionLapsed, SessionOpened
 from verifier.form import whole
@@ -361,6 +361,15 @@ class Participants:
         if isinstance(term, TariffPublished):
             self._report.same(f"area of tariff {term.tariff}", term.area, area, "its account is of")
         self.check_in_time(term.rank, mtu)
+
+    def check_notice(self, agreement: AgreementSigned, tariff: TariffPublished) -> None:
+        """An account under a tariff's version signed after that was published, or had notice before it was bound."""
+        published, signed = (self._recorded.get(term.rank, 0) for term in (tariff, agreement))
+        due = max(tariff.valid_from_mtu, agreement.valid_from_mtu) - NOTICE_MTUS
+        in_time = self._evidence.anchored_before(due)
+        if signed < published and published > in_time:
+            name = f"entry of tariff {tariff.tariff} {tariff.version}, which {agreement.account} did not sign,"
+            self._report.fail(published, name=name, source=f"anchored before MTU {due} began was", expected=in_time)
 
     def check_read(self, meter: MeterRegistered, mtu: int) -> None:
         """A meter, and who stands at its point, decide on an MTU in which it is read: as `check_used`."""

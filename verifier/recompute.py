@@ -157,10 +157,12 @@ class Recomputation:
             lines += self._household_lines(mtu, energies, traded.own_prices, tariff, agreement, taxed)
             if trades or any(energies):
                 opens.append(_under(opening, tariff, agreement))
-            for term in (tariff, agreement):
-                if term.rank not in terms:
-                    terms[term.rank] = term
-                    self._participants.check_used(term, mtu, party.area)
+            fresh = [term for term in (tariff, agreement) if term.rank not in terms]
+            for term in fresh:
+                terms[term.rank] = term
+                self._participants.check_used(term, mtu, party.area)
+            if fresh:
+                self._participants.check_notice(agreement, tariff)
         lines += vat_lines(taxed.items())
         for rate, base in taxed.items():
             if amount := half_even(base, rate):

@@ -159,6 +159,22 @@ class EndsTooSoon(DominoesError):
         super().__init__(f"{name} can't be at MTU {end_mtu}; let it be at MTU {earliest_mtu} or later")
 
 
+class NoticeMissing(DominoesError):
+    """A tariff's next version would bind accounts that agreed to the tariff without it, and gives them no time."""
+
+    status = 409
+    code = "notice-missing"
+    remedy = "Let it begin at the MTU that `detail` names or later; or agree with the accounts on another tariff."
+
+    def __init__(self, *, tariff: str, version: int, agreement: str, valid_from_mtu: int, earliest_mtu: int) -> None:
+        self.tariff, self.version, self.agreement = tariff, version, agreement
+        self.valid_from_mtu, self.earliest_mtu = valid_from_mtu, earliest_mtu
+        super().__init__(
+            f"version {version} of tariff {tariff} can't begin at MTU {valid_from_mtu}: agreement {agreement} was "
+            f"signed before it; let it begin at MTU {earliest_mtu} or later"
+        )
+
+
 class TermOver(DominoesError):
     """What would begin, or go on, has ended for good by then."""
 

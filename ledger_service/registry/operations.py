@@ -37,7 +37,7 @@ from domain.parties import Meter, Participant, ParticipantKind, Replacement
 from domain.roles import ChainRole
 from domain.signed_terms import ENDED_BY, SignedTerm, name_of, parts_of
 from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
-from domain.units import BASIS_POINTS, MTUS_PER_HOUR, check_range
+from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request
 from ledger_service.record import Entry, KeyReused, Prepared, Transaction
 from ledger_service.registry import queries
@@ -64,6 +64,7 @@ from ledger_service.registry.errors import (
     WrongParty,
 )
 from ledger_service.registry.grids import check_connection
+from ledger_service.registry.notice import check_notice, earliest_with_notice
 from ledger_service.registry.tables import (
     registry_agreement,
     registry_area,
@@ -85,9 +86,6 @@ CONNECTION_W_MAX = 10**9
 
 PRICE_MAX = 2**31 - 1
 """Largest price in nEUR/Wh of a tariff: about 2 EUR per Wh, the range of an order's limit."""
-
-SEEN_MTUS = 24 * MTUS_PER_HOUR
-"""By how much longer notice is given than is due: the day in which a head is anchored and attesters see it."""
 
 ONE_OF_AN_AREA = (ParticipantKind.DSO, ParticipantKind.TAX)
 """Kinds of which an area has one account, for good."""
@@ -229,7 +227,7 @@ def _check_gates_apart(tx: Transaction, market: Market) -> None:
 def publish_tariff(tx: Transaction, *, signed: SignedTerm[Tariff], now: int) -> Entry:
     """Publish the next version of a retailer's tariff in an area, to begin after `now` (market time).
 
-    Raises Malformed, OutOfRange, TariffUnsafe, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered.
+    Raises Malformed, OutOfRange, TariffUnsafe, AlreadyBegun, VersionOutOfOrder, NoticeMissing, AlreadyRegistered.
     """
     tariff = signed.term
 
@@ -256,6 +254,7 @@ def publish_tariff(tx: Transaction, *, signed: SignedTerm[Tariff], now: int) -> 
             valid_from_mtu=tariff.valid_from_mtu,
             last=last,
         )
+        check_notice(tx.connection, tariff, now=now)
 
     name = f"{tariff.tariff}:{tariff.version}"
     return put(tx, make=partial(TariffPublished, tariff), what="tariff", name=name, check=check)
@@ -325,7 +324,7 @@ def end_term(tx: Transaction, *, signed: SignedTerm[TermEnd], now: int) -> Entry
         _check_bound(tx, end)
         earliest_mtu = max(mtu_of(now) + 1, queries.opened_until_mtu(tx.connection, area=end.area))
         if end.notice_mtus:
-            earliest_mtu = max(earliest_mtu, mtu_of(now) + 1 + end.notice_mtus + SEEN_MTUS)
+            earliest_mtu = max(earliest_mtu, earliest_with_notice(now))
         if end.end_mtu < earliest_mtu:
             raise EndsTooSoon(name=name_of(end), end_mtu=end.end_mtu, earliest_mtu=earliest_mtu)
 

@@ -15,7 +15,7 @@ from domain.hashing import canonical_json
 from domain.members import noun_json, noun_of
 from domain.mtu import MTU_END, mtu_start
 from domain.parties import Meter, OrderKey, Participant, ParticipantKind, first_accounts
-from domain.terms import Agreement, EndedTerm, Tariff, TermEnd, ends_of
+from domain.terms import NOTICE_MTUS, Agreement, EndedTerm, Tariff, TermEnd, agreement_in_force, ends_of
 from oracle.attester.store import Store
 from settling.package import Package, RegisteredTerms
 
@@ -135,6 +135,32 @@ def terms_objections(package: Package, sightings: Sightings) -> Iterator[str]:
             if seen_kind == kind and matters and name not in shown:
                 yield f"{kind} {name} was seen here and is left out"
     yield from _party_objections(package, sightings)
+    yield from _notice_objections(package, sightings)
+
+
+def _notice_objections(package: Package, sightings: Sightings) -> Iterator[str]:
+    """A version of a tariff that came after an account agreed to the tariff binds it with notice alone (ADR 77)."""
+    first, ends = first_accounts(package.replacements), ends_of(package.ends)
+    of_account: dict[str, list[Agreement]] = {}
+    for agreement in package.agreements:
+        of_account.setdefault(first(agreement.account), []).append(agreement)
+    for tariff in package.tariffs:
+        published = sightings.get(("tariffs", name_of(tariff)))
+        later = (item.valid_from_mtu for item in package.tariffs if item.tariff == tariff.tariff)
+        until = min((mtu for mtu in later if mtu > tariff.valid_from_mtu), default=MTU_END)
+        for agreements in of_account.values():
+            for agreement in agreements:
+                signed = sightings.get(("agreements", name_of(agreement)))
+                if published is None or signed is None or agreement.tariff != tariff.tariff:
+                    continue
+                binds_mtu = max(tariff.valid_from_mtu, agreement.valid_from_mtu)
+                at = max(binds_mtu, package.first_mtu)
+                known = signed.seen_at >= published.seen_at or published.seen_at <= mtu_start(binds_mtu - NOTICE_MTUS)
+                if known or not at < min(until, package.span.end_mtu):
+                    continue
+                if agreement_in_force(agreements, ends, at) == agreement:
+                    bound = f"binds {agreement.account} with less than {NOTICE_MTUS} MTUs of notice"
+                    yield f"tariffs {name_of(tariff)} {bound}"
 
 
 def _term_objections(kind: str, term: Term, sightings: Sightings, first_mtu: int) -> Iterator[str]:

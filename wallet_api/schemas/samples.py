@@ -181,7 +181,7 @@ SAMPLES: dict[str, Any] = {
     "partial": False,
     "given_up": False,
     "given_up_mtus": 0,
-    "lapsed_reason": None,
+    "lapsed_reason": "RolesPaused(until=1466481603)",
     "unread": False,
     "erased": False,
     "complete": False,

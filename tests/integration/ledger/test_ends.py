@@ -24,6 +24,7 @@ from ledger_service.registry.errors import (
     TermOver,
     WrongParty,
 )
+from ledger_service.registry.notice import SEEN_MTUS
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import errors
 from tests.integration.ledger.town import (
@@ -92,7 +93,7 @@ def test_end__by_who_may__is_recorded_once_and_rebuilt(town: Town, record: Recor
 
 
 def test_end__by_the_other_party_alone__takes_notice(town: Town, record: Record) -> None:
-    due = mtu_of(town.clock.now()) + 1 + NOTICE_MTUS + operations.SEEN_MTUS
+    due = mtu_of(town.clock.now()) + 1 + NOTICE_MTUS + SEEN_MTUS
     for term, keys in (
         (EndedTerm.AGREEMENT, {"retailer": town.retailer.account}),
         (EndedTerm.PARTICIPATION, {"dso": DSO}),

@@ -330,7 +330,7 @@ def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
 
 
 def test_tariff__not_as_its_makers_signed_it__refused(town: Town, record: Record) -> None:
-    changes = {"version": 2, "valid_from_mtu": 50}
+    changes = {"tariff": "other", "valid_from_mtu": 50}
     good, other = town.tariff(**changes), tariff(RETAILER, **changes)
     elsewhere = Makers(town.retailer.account, RETAILER, REGISTRAR).tariff(domain=SETTLEMENT_DOMAIN, **changes)
     cases = [
@@ -522,7 +522,7 @@ def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town,
     meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 0, NOT_CHECKED)
     for mtu, allowed in ((99, False), (100, False), (101, True)):
         writes: list[Write] = [
-            lambda tx, at=mtu: publish_tariff(tx, town.tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx, at=mtu: publish_tariff(tx, town.tariff(tariff="other", valid_from_mtu=at), now=now),
             lambda tx, at=mtu: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
             lambda tx, at=mtu: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=at), now=now),
         ]
@@ -581,7 +581,7 @@ def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(reco
 
     def writes(at: int, now: int) -> list[Write]:
         return [
-            lambda tx: publish_tariff(tx, town.tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx: publish_tariff(tx, town.tariff(tariff="other", valid_from_mtu=at), now=now),
             lambda tx: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
         ]
 

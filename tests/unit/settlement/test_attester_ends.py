@@ -18,15 +18,19 @@ from tests.unit.settlement.desk import LATE, Desk, Shown, reseal
 pytestmark = pytest.mark.unit
 
 
+LONG_BEFORE = -(10**7)
+"""A market time before all notice that is due."""
+
+
 @pytest.mark.parametrize("role", [ChainRole.DSO, ChainRole.REGISTRAR])
-@pytest.mark.parametrize(("seen_at", "reason"), [(3_700, None), (3_701, "tariffs standard 2 was never seen here")])
+@pytest.mark.parametrize(("after", "reason"), [(3_700, None), (3_701, "tariffs standard 2 was never seen here")])
 def test_sign__version_by_a_key_whose_role_ended__only_as_soon_as_it_was_seen(
-    desk: Desk, tools: Any, role: ChainRole, seen_at: int, reason: str | None
+    desk: Desk, tools: Any, role: ChainRole, after: int, reason: str | None
 ) -> None:
-    desk.look(0)
-    desk.chain.roles_ended = {role: 100}
+    desk.look(LONG_BEFORE)
+    desk.chain.roles_ended = {role: LONG_BEFORE + 100}
     LATE["tariffs"](desk.service.terms_shown, tools)
-    desk.look(seen_at)
+    desk.look(LONG_BEFORE + after)
     package = desk.propose()
     package["tariffs"] = copy.deepcopy(desk.service.terms_shown["tariffs"])
 
@@ -72,6 +76,33 @@ def test_sign__end_of_an_agreement__by_who_may_and_in_time(
     desk.look((end_mtu - before_mtus) * 900)
     package = desk.propose()
     package["ends"] = copy.deepcopy(desk.service.terms_shown["ends"])
+
+    refused = desk.ask(reseal(package))
+
+    assert refused is None if reason is None else reason in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("agreed_again", "late_s", "reason"),
+    [(False, 0, None), (False, 1, "binds 0x"), (True, 1, None)],
+    ids=["with notice", "without", "signed after it"],
+)
+def test_sign__next_version_of_a_tariff__binds_with_notice_or_the_accounts_signature(
+    desk: Desk, tools: Any, agreed_again: bool, late_s: int, reason: str | None
+) -> None:
+    desk.look(LONG_BEFORE)
+    shown = desk.service.terms_shown
+    LATE["tariffs"](shown, tools)
+    desk.look((1002 - NOTICE_MTUS) * 900 + late_s)
+    if agreed_again:
+        first = [dict(item) for item in shown["agreements"]]
+        names = {to_hex(tools.key(name).address): name for name in ("house1", "house2", "house3")}
+        for item in first:
+            members = {"version": 2, "valid_from_mtu": 1002}
+            shown["agreements"].append(tools.agreed(names[item["account"]], item["agreement"], **members))
+        desk.look(1000 * 900)
+    package = desk.propose()
+    package |= {kind: copy.deepcopy(shown[kind]) for kind in ("tariffs", "agreements")}
 
     refused = desk.ask(reseal(package))
 

@@ -23,6 +23,7 @@ from tests.unit.verifier.fake_chain import AREA, FIRST, address, domain_of, key_
 from tests.unit.verifier.registering import TARIFF
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_small_day import messages
+from verifier.ends import NOTICE_MTUS
 from verifier.verdict import WRONG
 from verifier.verify import verify
 
@@ -123,6 +124,24 @@ class AnchoredLate(Altered):
         super().open()
 
 
+class WithoutNotice(Altered):
+    """Properly signed and anchored hours before delivery; the households had agreed to the tariff without it."""
+
+    def alter(self) -> None:
+        self.publish(self.priced(version=2, valid_from_mtu=FIRST + 1, supply_neur_per_wh=310_000))
+
+
+class SignedByAll(WithoutNotice):
+    """The same, and each household signs its agreement once more."""
+
+    def alter(self) -> None:
+        super().alter()
+        first = list(self.agreements)
+        for item in first:
+            name = next(name for name in ("h1", "h2", "h3") if address(name) == item.account)
+            self.agree(self.agreed(name, agreement=item.agreement, version=2, valid_from_mtu=FIRST + 1))
+
+
 class AgreedLate(Altered):
     """The same of an agreement."""
 
@@ -199,6 +218,7 @@ FRAUDS = {
     "grid fee without the DSO": (WithoutDso, "signers of GridPrices who are not the area's DSO"),
     "levy without the registrar": (WithoutRegistrar, "signers of Taxes who are not the registrar"),
     "tariff anchored after delivery began": (AnchoredLate, "anchored before it began was"),
+    "tariff without notice": (WithoutNotice, "which 0x"),
     "agreement anchored after delivery began": (AgreedLate, "anchored before it began was"),
     "second tax account": (SecondTaxAccount, "tax accounts before it"),
     "tariff published under an older agreement": (OutOfOrder, "begun has already MTU"),
@@ -227,15 +247,12 @@ def test_verify__prices_nobody_signed__are_wrong_in_public_too(kind: Any) -> Non
     assert FRAUDS[next(name for name, (made, _) in FRAUDS.items() if made is kind)][1] in messages(report)
 
 
-def test_verify__next_versions_in_time__are_clean() -> None:
-    class NextVersions(Altered):
-        """Everybody signs, before anything is gated."""
-
-        def alter(self) -> None:
-            self.publish(self.priced(version=2, valid_from_mtu=FIRST + 1, supply_neur_per_wh=310_000))
-            self.agree(self.agreed("h1", agreement="agr-h1", version=2, valid_from_mtu=FIRST + 1))
-
-    day = NextVersions().run()
+@pytest.mark.parametrize(("kind", "notice_mtus"), [(SignedByAll, NOTICE_MTUS), (WithoutNotice, 1)])
+def test_verify__next_version_that_all_signed_or_knew_of_in_time__is_clean(
+    kind: type[Altered], notice_mtus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.participants.NOTICE_MTUS", notice_mtus)
+    day = kind().run()
 
     report = verify(day.auditor(), day.anchors(), day.chain.rpc)
 

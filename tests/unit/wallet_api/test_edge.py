@@ -238,7 +238,7 @@ def test_idempotency_key__of_another_principal__does_not_meet(market: World) -> 
     answer = market.post(
         "registry office",
         "/v1/tariffs",
-        market.tariff_body("retailer 1", version=2, valid_from_mtu=FIRST_MTU),
+        market.tariff_body("retailer 1", tariff="other", valid_from_mtu=FIRST_MTU),
         Idempotency_Key="k1",
     )
 

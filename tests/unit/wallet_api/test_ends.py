@@ -106,7 +106,7 @@ def test_end__of_a_part__the_point_is_the_next_ones_and_the_agreement_over(tradi
 def test_register__signed_by_a_key_whose_role_has_ended__is_refused(market: World, role: ChainRole, path: str) -> None:
     body = household("household 9", "DE-LV1-P9", valid_from_mtu=FIRST_MTU)
     if path == "/v1/tariffs":
-        body = market.tariff_body("retailer 1", version=2, valid_from_mtu=FIRST_MTU)
+        body = market.tariff_body("retailer 1", tariff="other", valid_from_mtu=FIRST_MTU)
     ended = {role}
     market.app.state.services = replace(
         market.app.state.services, holds_on_chain=lambda address, asked, area: asked not in ended

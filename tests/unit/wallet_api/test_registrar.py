@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from domain.hashing import to_hex
+from domain.mtu import mtu_of
+from domain.terms import NOTICE_MTUS
 from ledger_service.registry.agreed import AgreedArea, AgreedAreas
+from ledger_service.registry.notice import SEEN_MTUS
 from tests.grids import document, street
 from tests.unit.wallet_api.world import (
     AREA,
@@ -203,6 +206,22 @@ def test_register__terms_that_a_party_did_not_sign__refused(market: World) -> No
     unsafe = market.tariff_body("retailer 1", version=2, valid_from_mtu=first, feed_in_neur_per_wh=300_001)
     assert market.post("registry office", "/v1/tariffs", unsafe).json()["type"] == "/problems/tariff-unsafe"
     assert market.head() == before
+
+
+def test_register__next_version_of_a_tariff__takes_notice_where_somebody_is_under_it(market: World) -> None:
+    soon = market.tariff_body("retailer 1", version=2, valid_from_mtu=FIRST_MTU + 96)
+
+    refused = market.post("registry office", "/v1/tariffs", soon)
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/notice-missing")
+    earliest_mtu = mtu_of(market.clock.now()) + 1 + NOTICE_MTUS + SEEN_MTUS
+    assert f"let it begin at MTU {earliest_mtu} or later" in refused.json()["detail"]
+    body = market.tariff_body("retailer 1", version=2, valid_from_mtu=earliest_mtu)
+    assert market.post("registry office", "/v1/tariffs", body).status_code == 201
+    nobodys = market.tariff_body("retailer 1", tariff="other", valid_from_mtu=FIRST_MTU)
+    assert market.post("registry office", "/v1/tariffs", nobodys).status_code == 201
+    again = market.tariff_body("retailer 1", tariff="other", version=2, valid_from_mtu=FIRST_MTU + 96)
+    assert market.post("registry office", "/v1/tariffs", again).status_code == 201
 
 
 def test_register__account_for_fees_or_taxes_of_ones_own__refused(market: World) -> None:
