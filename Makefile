@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants faults symbolic static facts collusion openapi verifier wheel
+.PHONY: help setup run reset demo-day verify doctor test test-systems test-modules test-contracts test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants faults symbolic static facts collusion openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,12 +33,19 @@ verify: setup ## Repeat the verdict on bundles: BUNDLE= [ANCHORS=] [RPC=]
 doctor: setup ## Say what is installed, running and wrong
 	@$(VENV)/dominoes doctor
 
-# Two at once, one a core: whole systems in one, everything else in the other.
+# Two parts at once, one a core; the contracts' own tests when the first of the others is done.
 test: setup check ## Format, types, imports and every test that needs no host software
 	@mkdir -p out
-	@sh -c '$(VENV)/pytest -q -m "not host and not functional and not campaign" && $(VENV)/python -m scripts.tools.forge test' > out/modules.log 2>&1 & modules=$$!; \
-	$(VENV)/pytest -m "not host and functional and not campaign"; systems=$$?; \
-	wait $$modules; code=$$?; cat out/modules.log; exit $$((systems + code))
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-systems test-modules test-contracts
+
+test-systems:
+	@$(VENV)/pytest -m "not host and functional and not campaign"
+
+test-modules:
+	@$(VENV)/pytest -q -m "not host and not functional and not campaign" > out/modules.log 2>&1; code=$$?; cat out/modules.log; exit $$code
+
+test-contracts:
+	@$(VENV)/python -m scripts.tools.forge test > out/contracts.log 2>&1; code=$$?; cat out/contracts.log; exit $$code
 
 test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie, halmos, slither and a geth Clique network
 
