@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from scripts.community.households import wishes
-from scripts.serving.embedded.demo_day import DayResult
-from tests.functional.agent_day import EndsBeforeTheGate
-from tests.functional.later_gates import later_day
+from scripts.serving.embedded.demo_day import MTUS_PER_STEP, DayResult
+from tests.functional.agent_day import AgentDay, EndsBeforeTheGate
+from tests.functional.later_gates import LATER_GATE, SMALLEST_GRID, later_day
 from tests.functional.moving_town import MovingTown, until_noon
 
-SMALLEST_GRID = "1-LV-rural1--0-sw"
 CLOCK_GOES_FORWARD = "2016-03-27"
 
 
@@ -39,5 +38,15 @@ def lived_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path
         patch.setattr("scripts.serving.embedded.system.Town", MovingTown)
         patch.setattr("scripts.serving.embedded.demo_day.DayDriver", EndsBeforeTheGate)
         patch.setattr("scripts.community.trading.wishes", until_noon(wishes))
-        result = later_day(out)
+        result = later_day(out, mtus_per_step=MTUS_PER_STEP)
     return result, out
+
+
+@pytest.fixture(scope="session")
+def two_auctions_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
+    """A summer day of the smallest grid with two auctions; in the first one a household trades through an agent too."""
+    out = tmp_path_factory.mktemp("agents") / "out"
+    AgentDay.seen = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scripts.serving.embedded.demo_day.DayDriver", AgentDay)
+        return later_day(out, second_auction_gate_local=LATER_GATE), out

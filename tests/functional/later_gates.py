@@ -16,9 +16,16 @@ from verifier.verify import verify
 SMALLEST_GRID = "1-LV-rural1--0-sw"
 LATER_GATE = "17:00"
 
+LONG_STEP_MTUS = 16
+"""Meters tell four hours at once: these days are about what is traded and billed, not about how readings come in."""
+
 
 def later_day(
-    out: Path, *, second_session_gate_local: str | None = None, second_auction_gate_local: str | None = None
+    out: Path,
+    *,
+    second_session_gate_local: str | None = None,
+    second_auction_gate_local: str | None = None,
+    mtus_per_step: int = LONG_STEP_MTUS,
 ) -> DayResult:
     """A summer day; people correct at a later gate what the first one left them with."""
     return run_day(
@@ -28,6 +35,7 @@ def later_day(
         out=out,
         cache=CACHE,
         progress=lambda *_: None,
+        mtus_per_step=mtus_per_step,
         second_session_gate_local=second_session_gate_local,
         second_auction_gate_local=second_auction_gate_local,
     )

@@ -13,26 +13,16 @@ import pytest
 from domain.hashing import from_hex, to_hex
 from scripts.serving.embedded.demo_day import DayResult
 from tests.functional.agent_day import AGENT, AgentDay
-from tests.functional.later_gates import LATER_GATE, check_clean, facts, later_day
+from tests.functional.later_gates import check_clean, facts
 
 pytestmark = pytest.mark.functional
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
-    """A summer day of the smallest grid with two markets."""
-    out = tmp_path_factory.mktemp("agents") / "out"
-    AgentDay.seen = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scripts.serving.embedded.demo_day.DayDriver", AgentDay)
-        return later_day(out, second_auction_gate_local=LATER_GATE), out
+def test_agents__whole_day__every_bundle_is_clean(two_auctions_day: tuple[DayResult, Path]) -> None:
+    check_clean(*two_auctions_day)
 
 
-def test_agents__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
-    check_clean(*day)
-
-
-def test_agents__beyond_each_limit__are_refused_by_its_name(day: tuple[DayResult, Path]) -> None:
+def test_agents__beyond_each_limit__are_refused_by_its_name(two_auctions_day: tuple[DayResult, Path]) -> None:
     seen = AgentDay.seen
 
     assert (seen["taken"], seen["withdrawn"], seen["instead"]) == (["accepted"] * 2, "accepted", "accepted")
@@ -47,8 +37,10 @@ def test_agents__beyond_each_limit__are_refused_by_its_name(day: tuple[DayResult
     }
 
 
-def test_agents__what_it_bought__is_billed_to_the_household_and_within_the_mandate(day: tuple[DayResult, Path]) -> None:
-    seen, out = AgentDay.seen, day[1]
+def test_agents__what_it_bought__is_billed_to_the_household_and_within_the_mandate(
+    two_auctions_day: tuple[DayResult, Path],
+) -> None:
+    seen, out = AgentDay.seen, two_auctions_day[1]
 
     (granted,), (revoked,) = facts(out, "mandate.granted"), facts(out, "mandate.revoked")
     orders = [item for item in facts(out, "order.accepted") if "mandate" in item]

@@ -21,7 +21,7 @@ from scripts.cli.main import app
 from scripts.community.grids import load_community
 from scripts.community.waiting import StepMissing
 from scripts.serving.embedded.demo_day import run_day
-from tests.functional.conftest import SMALLEST_GRID
+from tests.functional.later_gates import SMALLEST_GRID
 
 pytestmark = pytest.mark.functional
 

@@ -5,11 +5,9 @@ The DSO gives its signature to nobody but a stranger, who records the program an
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -24,18 +22,16 @@ from domain.hashing import keccak, text_id
 from domain.signing import SigningKey
 from ledger_service.programs.clearing_calls import clear_one_by_one
 from ledger_service.record import Record
-from scripts.cli.common import CACHE
 from scripts.community.day import DayDriver, wait_for
 from scripts.community.town import HOUSEHOLD_CREDIT_NEUR
 from scripts.community.trading import Tally
-from scripts.serving.embedded.demo_day import STATE_FOLDER, DayResult, run_day
+from scripts.serving.embedded.demo_day import STATE_FOLDER, DayResult
 from scripts.serving.embedded.evidence import chain_info
 from scripts.serving.embedded.run_folder import RECORD_FILE, node_url
+from tests.functional.later_gates import facts, later_day
 from tests.strangers import Stranger
 
 pytestmark = pytest.mark.functional
-
-SMALLEST_GRID = "1-LV-rural1--0-sw"
 
 EUR = 1_000_000_000
 LATE = 2**37
@@ -111,21 +107,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
     StrangersDay.state = out / STATE_FOLDER
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scripts.serving.embedded.demo_day.DayDriver", StrangersDay)
-        result = run_day(
-            grid=SMALLEST_GRID,
-            day=date(2016, 6, 15),
-            pv_permille=1_000,
-            out=out,
-            cache=CACHE,
-            progress=lambda *_: None,
-        )
+        result = later_day(out)
     return result, out
-
-
-def facts(out: Path, kind: str) -> list[dict[str, Any]]:
-    """Payloads of a kind in the auditor's bundle."""
-    rows = map(json.loads, (out / "bundles" / "auditor" / "journal.jsonl").read_text().splitlines())
-    return [row["payload"] for row in rows if row["kind"] == kind]
 
 
 def test_strangers__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
