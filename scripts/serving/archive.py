@@ -17,7 +17,7 @@ from domain.errors import DominoesError
 from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.serving import copies
 from scripts.serving.copies import Contents, NotABackup
-from scripts.serving.embedded.owner import LOCK_SUFFIX
+from scripts.serving.embedded.owner import LOCK_SUFFIX, PRIVATE
 from scripts.serving.embedded.run_folder import CHAIN_FOLDER, CONFIG_FILE, LOGS_FOLDER, RECORD_FILE
 
 CONTENTS_FILE = "contents.json"
@@ -125,7 +125,7 @@ def _extract(file: Path, folder: Path) -> None:
     """Unpack an archive and check that each database holds what was copied. Raises NotABackup, CopyDiffers."""
     try:
         with tarfile.open(file) as archive:
-            folder.mkdir()
+            folder.mkdir(mode=PRIVATE)
             archive.extractall(folder, filter="data")
         listed = json.loads((folder / CONTENTS_FILE).read_text()) if (folder / CONTENTS_FILE).exists() else {}
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:

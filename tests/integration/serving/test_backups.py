@@ -85,7 +85,7 @@ def test_restore__folder_of_any_name__has_what_was_there(name: str, tmp_path: Pa
     assert sorted(path.name for path in elsewhere.iterdir()) == sorted(
         path.name for path in state.iterdir() if not path.name.endswith(("-wal", "-shm"))
     )
-    assert file.stat().st_mode & 0o077 == 0
+    assert file.stat().st_mode & 0o077 == elsewhere.stat().st_mode & 0o077 == 0
 
 
 def test_backup__while_it_is_written__one_state_of_it(tmp_path: Path) -> None:
