@@ -28,7 +28,7 @@ GUIDE = ROOT / "docs" / "operations.md"
 INSTALLED = "/opt/dominoes/bin/dominoes"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SETTINGS = {
-    "service": ["service", "broker", "erasing"],
+    "service": ["service", "broker", "erasing", "backup"],
     "deploy": ["deploy"],
     "attester": ["attester"],
     "registrar": ["signer"],
