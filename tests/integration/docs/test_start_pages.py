@@ -19,14 +19,18 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from domain.eip712 import PROGRAM
+from domain.facts import SessionOpened
 from domain.hashing import to_hex
 from grid.model import GridModel
 from ledger_service.chain.ports import free_port
+from ledger_service.market.views import fold
 from ledger_service.programs import ValidationStage
 from ledger_service.trading import GateStage
 from scripts.cli.main import app as dominoes
 from scripts.serving.embedded.keys import keep_keys
 from scripts.serving.embedded.run_folder import HOUSEHOLD_KEYS
+from tests.integration.ledger.told import session_opened
+from tests.journal import append_fact
 from tests.unit.wallet_api.world import AREA, AREA_BODY, CHAIN_ID, GATE, MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration
@@ -119,6 +123,11 @@ def deciding(trading: World) -> World:
     assert trading.post("household 1", "/v1/orders", trading.order_body("household 1")).status_code == 201
     trading.clock.advance_to(GATE)
     record = trading.services.record
+    (opened,) = record.entries(kinds=[SessionOpened])
+    told = session_opened(opened.as_a(SessionOpened))
+    with record.begin() as tx:
+        entry = append_fact(tx, "chain.included", {"key": "opened", "block": 1, "events": [told]})
+        fold(tx.connection, [entry])
     for stage in (GateStage(record), ValidationStage(record, metered=lambda connection, point, mtus: {})):
         while stage.run(GATE):
             pass
