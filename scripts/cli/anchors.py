@@ -40,8 +40,8 @@ def anchors(
 ) -> None:
     """Write the trust anchors: what you hold from the organisations themselves, as your own node bears it out.
 
-    Contracts and chain are those of the deployment file, keys those of [[organisations]], zones and
-    accounts those of [[areas]], as all parties signed them;
+    Contracts and chain are those of the deployment file, keys, zones and accounts those of the tables
+    `organisations` and `areas` of the settings, as all parties signed them;
     the checkpoint is the newest anchored head of the journal.
     """
     settings = load(config, flags=flags or ()).settings

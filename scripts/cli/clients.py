@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,18 @@ import typer
 from domain.eip712 import RECEIPT, Domain
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature, recover
-from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, errors, guarded, plain, show, show_rows
-from scripts.cli.receipts import hold_against
+from scripts.cli.common import (
+    DEFAULT_STATE,
+    JsonOption,
+    StateOption,
+    address_of,
+    errors,
+    guarded,
+    plain,
+    show,
+    show_rows,
+)
+from scripts.cli.receipts import ReceiptUnreadable, hold_against, read_receipt
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.embedded.keys import load_key
 from scripts.serving.embedded.run_folder import KEYS_FOLDER, read_config
@@ -131,7 +140,7 @@ def chain_status(state: StateOption = DEFAULT_STATE, url: UrlOption = None, as_j
 
 @guarded
 def receipt(
-    file: Annotated[Path, typer.Argument(help="JSON file with a receipt as the API gave it.")],
+    file: Annotated[Path, typer.Argument(help="JSON file with a receipt, or with the whole answer that holds it.")],
     operator: Annotated[str, typer.Option(help="The operator's address, from the trust anchors.")],
     contract: Annotated[str, typer.Option(help="Address of the Market contract.")],
     chain_id: Annotated[int, typer.Option(help="Chain id.")],
@@ -139,10 +148,13 @@ def receipt(
     as_json: JsonOption = False,
 ) -> None:
     """Check, offline, that a receipt is signed by the operator, and with --bundle that it was kept. Exit 3 if not."""
-    found = json.loads(file.read_text())
+    found = read_receipt(file)
     held = None if bundle is None else hold_against(found, bundle)
-    values = {name: from_hex(item) if isinstance(item, str) else item for name, item in found.items()}
-    domain = Domain(chain_id=chain_id, verifying_contract=from_hex(contract))
+    try:
+        values = {name: from_hex(item) if isinstance(item, str) else item for name, item in found.items()}
+    except ValueError as error:
+        raise ReceiptUnreadable(path=file, reason=str(error)) from error
+    domain = Domain(chain_id=chain_id, verifying_contract=address_of(contract))
     try:
         signer = to_hex(recover(domain.digest(RECEIPT, values), values.pop("signature")))
     except BadSignature as error:

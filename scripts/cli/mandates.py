@@ -129,7 +129,7 @@ def mandate_grant(
     url: ServiceOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand a signed mandate in; keep the receipt that is printed."""
+    """Hand a signed mandate in; keep the receipt: `--json` prints it as `dominoes receipt` reads it."""
     _read(file)
     body = json.loads(file.read_text(encoding="utf-8"))
     _hand_in("/v1/mandates", body, keys=(keystore, password_file), url=url, as_json=as_json, title="granted")

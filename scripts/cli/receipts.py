@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domain.eip712 import RECEIPT
 from domain.errors import DominoesError
 from domain.facts import BookClosed, OrderAccepted, OrderCancelled
 from domain.hashing import text_id, to_hex
@@ -24,6 +25,34 @@ class BundleUnreadable(DominoesError):
     def __init__(self, *, folder: Path, reason: str) -> None:
         self.folder, self.reason = folder, reason
         super().__init__(f"{folder} holds no journal ({reason}); give the folder of a public or auditor bundle")
+
+
+class ReceiptUnreadable(DominoesError):
+    """A file holds no receipt."""
+
+    code = "receipt-unreadable"
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{path} holds no receipt: {reason}; give the JSON as the API answered it, or as --json printed it"
+        )
+
+
+def read_receipt(file: Path) -> dict[str, Any]:
+    """The receipt in a file, or in the answer to one submission in it. Raises ReceiptUnreadable."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReceiptUnreadable(path=file, reason=str(error)) from error
+    if isinstance(found, dict):
+        found = found.get("receipt", found)
+    if not isinstance(found, dict):
+        raise ReceiptUnreadable(path=file, reason="it is no object of one receipt")
+    members = {name for _, name in RECEIPT.fields} | {"signature"}
+    if missing := sorted(members - found.keys()):
+        raise ReceiptUnreadable(path=file, reason=f"it lacks {', '.join(missing)}")
+    return {name: found[name] for name in members}
 
 
 @dataclass(frozen=True, slots=True)

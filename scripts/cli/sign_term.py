@@ -126,6 +126,8 @@ def in_words(part: TermPart) -> dict[str, Any]:
             said["ends at"] = mtu_in_words(value)
         elif value == ZERO_ADDRESS:
             said[name] = "none"
+        elif isinstance(value, bytes):
+            said[name] = to_hex(value)
         else:
             said[name] = value
     return said

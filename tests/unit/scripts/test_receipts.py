@@ -140,3 +140,32 @@ def test_verify__findings__are_one_line_each_with_their_brackets(
     assert done.exit_code == 3
     assert "journal.jsonl entry 1 [fact]: tag 1, but due is [2]\njournal.jsonl entry 2 [fact]" in done.output
     assert "[x]" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("granted\n status accepted\n", "Expecting value"), ("[]", "no object"), ('{"status": "accepted"}', "it lacks")],
+)
+def test_receipt__file_without_a_receipt__says_what_to_give(tmp_path: Path, text: str, reason: str) -> None:
+    (file := tmp_path / "receipt.json").write_text(text)
+
+    told = CliRunner().invoke(app, _receipt_call(file))
+
+    assert told.exit_code == 2
+    assert reason in told.stderr and "as --json printed it" in told.stderr
+
+
+def test_receipt__whole_answer_of_the_api__is_read_as_its_receipt(day: Any, tmp_path: Path) -> None:
+    held = receipt_of(day, 0)
+    told = []
+    for name, content in (("alone", held), ("answer", {"status": "accepted", "receipt": held, "repeated": False})):
+        (file := tmp_path / f"{name}.json").write_text(json.dumps(content))
+        told.append(CliRunner().invoke(app, _receipt_call(file)))
+
+    assert [one.exit_code for one in told] == [0, 0]
+    assert told[0].stdout == told[1].stdout
+
+
+def _receipt_call(file: Path) -> list[str]:
+    options = ["--operator", address("operator"), "--contract", CONTRACTS["Market"], "--chain-id", "31337"]
+    return ["receipt", str(file), *options]

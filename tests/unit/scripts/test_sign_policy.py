@@ -150,6 +150,7 @@ def test_sign_policy__a_version_in_words__is_signed_and_published(
     assert signed.exit_code == published.exit_code == 0, signed.output + published.output
     assert "loading at most (1/1000 of the rating): 1000" in signed.output
     assert "markets that it signs for: TEST/DA" in signed.output
+    assert "policyHash: 0x" in signed.output
     assert noun_of(SigningPolicy, file.read_text()) == due
     assert operator.posted == [noun_json(due)]
 
