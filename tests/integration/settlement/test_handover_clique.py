@@ -35,13 +35,16 @@ from tests.integration.settlement.handover_world import (
     Site,
     anchor,
     give_line,
+    messages,
     plan_of,
     register,
     sender,
     settle,
     site,
     until_final,
+    verdicts,
 )
+from verifier.verdict import CLEAN
 
 pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.campaign, pytest.mark.timeout(1_800)]
 
@@ -235,3 +238,12 @@ def test_handover__on_clique__each_account_went_once_whoever_was_killed(rehearsa
         failed = [entry.as_a(ChainFailed) for entry in where.record.entries(kinds=[ChainFailed])]
         # With minutes in a second, a session that nobody trades in may come too late for its gate.
         assert [fact.reason for fact in failed if fact.contract != "Market"] == []
+
+
+def test_handover__on_clique__evidence_of_both_is_clean(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    old, new = rehearsal.old, rehearsal.new
+
+    before, after = verdicts(old, tmp_path / "old", None), verdicts(new, tmp_path / "new", old.deployment)
+
+    assert [messages(before), messages(after)] == [{"public": [], "auditor": []}] * 2
+    assert {report.exit_code for report in (*before.values(), *after.values())} == {CLEAN}
