@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from contracts.artifacts import load_artifact
 from contracts.bindings import Call
-from contracts.rpc import Rpc, as_int
+from contracts.rpc import NodeUnavailable, Rpc, as_int
 from contracts.transactions import UnsignedTransaction
 from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
@@ -52,8 +52,14 @@ class Stranger:
         return name
 
     def succeeded(self, tx_hash: str) -> bool | None:
-        """Whether it did something; None while it is in no block. Sent again where the node has lost it."""
-        receipt = self.rpc.call("eth_getTransactionReceipt", tx_hash)
-        if receipt is None and self.rpc.call("eth_getTransactionByHash", tx_hash) is None:
-            self.rpc.batch([("eth_sendRawTransaction", (self._raw[tx_hash],))])
+        """Whether it did something; None while it is in no block. Sent again where the node has lost it.
+
+        An embedded node starts again where a transaction came into the middle of its block, and answers nobody then.
+        """
+        try:
+            receipt = self.rpc.call("eth_getTransactionReceipt", tx_hash)
+            if receipt is None and self.rpc.call("eth_getTransactionByHash", tx_hash) is None:
+                self.rpc.batch([("eth_sendRawTransaction", (self._raw[tx_hash],))])
+        except NodeUnavailable:
+            return None
         return None if receipt is None else as_int(receipt["status"]) == 1

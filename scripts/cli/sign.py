@@ -37,9 +37,9 @@ from scripts.cli.common import (
     show,
 )
 from scripts.serving.api_client import ApiClient, open_http
-from scripts.serving.desk import Desk, MarketUnknown, open_desk
+from scripts.serving.desk import Desk, MarketUnknown, open_desk, program_path, refuse_program
 from scripts.serving.embedded.keys import load_key
-from scripts.serving.embedded.run_desk import open_run_desk
+from scripts.serving.embedded.run_desk import keep_policy, open_run_desk
 from scripts.serving.embedded.run_folder import KEYS_FOLDER, read_config
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.http import open_service
@@ -139,26 +139,19 @@ def _decided(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
     """What became of a program that waited, and why."""
     row: dict[str, Any] = {"market": market, "session": session}
     try:
-        program, orders = ShownProgram.read(at.client.get(_path(market, session))), _orders(at, market, session)
+        program, orders = ShownProgram.read(at.client.get(program_path(market, session))), _orders(at, market, session)
         pinned = at.desk.pinned(market, program.first_mtu, session)
         if pinned.policy is None:
             return {**row, "verdict": LEFT, "reason": "no version of a signing policy is in force"}
         digest = inspect(program, orders, pinned)
         repeat(program, orders, pinned)
     except BeyondPolicy as error:
-        _refuse(at, market, session, reason=error.reason)
+        refuse_program(at.client, at.key, at.desk, market=market, session=session, reason=error.reason)
         return {**row, "verdict": "refused", "reason": error.reason}
     except (ProgramDiffers, MarketUnknown) as error:
         return {**row, "verdict": LEFT, "reason": str(error)}
-    at.client.hand_in(f"{_path(market, session)}/signature", {"signature": to_hex(at.key.sign(digest))})
+    at.client.hand_in(f"{program_path(market, session)}/signature", {"signature": to_hex(at.key.sign(digest))})
     return {**row, "verdict": "signed", "reason": f"version {pinned.policy.version} of the signing policy allows it"}
-
-
-def _refuse(at: _AtDesk, market: str, session: int, *, reason: str) -> None:
-    refusal = ShownRefusal.read(at.client.get(_path(market, session), reason=reason))
-    digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu, session), reason=reason)
-    body = {"reason": reason, "signature": to_hex(at.key.sign(digest))}
-    at.client.hand_in(f"{_path(market, session)}/refusal", body)
 
 
 @sign_app.command("policy")
@@ -173,26 +166,24 @@ def publish_policy(
 ) -> None:
     """Publish the next version of the DSO's signing policy, which then binds each of its signatures under a program.
 
-    It begins after what has been gated by then. Add the file to `desk.policies`.
+    It begins after what has been gated by then. Add the file to `desk.policies`; the desk of a run keeps its own.
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         done = at.client.hand_in("/v1/dso/policies", json.loads(file.read_text(encoding="utf-8")))
+    if config is None and not flags:
+        keep_policy(state, file)
     show({**done.answer, "repeated": done.repeated}, as_json=as_json, title="published")
-
-
-def _path(market: str, session: int) -> str:
-    return f"/v1/dso/programs/{market}/{session}"
 
 
 def _orders(at: _AtDesk, market: str, session: int) -> list[ShownOrder]:
     """Every order of the program's books. Raises ProgramDiffers."""
-    return ShownOrder.read_all(at.client.get(f"{_path(market, session)}/orders"))
+    return ShownOrder.read_all(at.client.get(f"{program_path(market, session)}/orders"))
 
 
 def _listed(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
     row: dict[str, Any] = {"market": market, "session": session}
     try:
-        shown = ShownProgram.read(at.client.get(_path(market, session)))
+        shown = ShownProgram.read(at.client.get(program_path(market, session)))
         row |= _summary(shown)
         inspect(shown, _orders(at, market, session), at.desk.pinned(market, shown.first_mtu, session))
     except ProgramDiffers as error:
@@ -227,7 +218,7 @@ def sign_program(
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         code = market or next(iter(at.desk.markets))
-        path = _path(code, session)
+        path = program_path(code, session)
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
         with _exit_where_differing():
@@ -274,7 +265,7 @@ def _agreed(out: Console, question: str) -> bool:
 
 def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Console) -> bytes:
     """The digest to sign, once all was checked and shown. Raises ProgramDiffers, BeyondPolicy."""
-    program, orders = ShownProgram.read(at.client.get(_path(market, session))), _orders(at, market, session)
+    program, orders = ShownProgram.read(at.client.get(program_path(market, session))), _orders(at, market, session)
     pinned = at.desk.pinned(market, program.first_mtu, session)
     digest = inspect(program, orders, pinned)
     if rerun:
@@ -285,7 +276,7 @@ def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Consol
 
 def _to_refuse(at: _AtDesk, market: str, session: int, *, reason: str, out: Console) -> bytes:
     """The digest to refuse with; a program that can't even be read can be refused. Raises ProgramDiffers."""
-    answer = at.client.get(_path(market, session), reason=reason)
+    answer = at.client.get(program_path(market, session), reason=reason)
     refusal = ShownRefusal.read(answer)
     digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu, session), reason=reason)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from types import FrameType
@@ -31,6 +31,7 @@ from scripts.cli.common import (
 )
 from scripts.community.grids import parse_day
 from scripts.community.meters import TownMeters
+from scripts.community.run_config import RunConfig
 from scripts.serving.day_plan import plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.keys import ALL_KEYS_HERE
@@ -58,6 +59,31 @@ class GaveUp(DominoesError):
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the run was stopped: {reason}; nothing committed is lost, the next `make run` goes on")
+
+
+class RunDiffers(DominoesError):
+    """A run was asked for that is not the one in the state folder."""
+
+    code = "run-differs"
+
+    def __init__(self, *, option: str, given: object, stands: object) -> None:
+        self.option, self.given, self.stands = option, given, stands
+        super().__init__(
+            f"{option} is for a new run: it is {given}, of the run in this folder {stands}; leave it out to go on, "
+            "`dominoes reset` throws that run away, --state FOLDER begins another one beside it"
+        )
+
+
+NEW_RUN_OPTIONS = {"grid": "--grid", "first_day": "--day", "pv_permille": "--pv"}
+"""What is decided once for a run, by the name that its configuration has for it."""
+
+
+def _check_same(stands: RunConfig, wanted: RunConfig, names: Iterable[str]) -> None:
+    """Raise RunDiffers where a run has another one of these than is wanted."""
+    for name in names:
+        given, there = getattr(wanted, name), getattr(stands, name)
+        if given != there:
+            raise RunDiffers(option=NEW_RUN_OPTIONS[name], given=given, stands=there)
 
 
 @guarded
@@ -93,9 +119,13 @@ def up(
         signal.signal(number, stop)
     errors.print("starting the service, the chain node and the broker …", highlight=False)
     wanted = systems.fresh_config(demo, last_day=last, http_port=demo.port)
+    decided = {"grid": grid, "first_day": day, "pv_permille": pv}
     with hold(state, RUN):
-        if last is not None and (state / CONFIG_FILE).exists():
-            write_config(state, replace(read_config(state), last_day=last.isoformat()))
+        if (state / CONFIG_FILE).exists():
+            stands = read_config(state)
+            _check_same(stands, wanted, [name for name, value in decided.items() if value is not None])
+            if last is not None:
+                write_config(state, replace(stands, last_day=last.isoformat()))
         system = systems.start(state=state, cache=CACHE, wanted=wanted)
         try:
             with work():

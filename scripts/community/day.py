@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from clearing.inspection import Pinned, inspect, repeat
+from clearing.policy import BeyondPolicy
 from clearing.shown import ShownOrder, ShownProgram
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
@@ -17,6 +18,7 @@ from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
 from scripts.community.waiting import wait_for
 from scripts.serving.day_plan import DayPlan, plan_of
+from scripts.serving.desk import refuse_program
 
 CLEARED_STATES = ("cleared", "resolved", "refused", "expired")
 """States of a program in which nothing more is cleared: what has no position by then is voided at the deadline."""
@@ -95,13 +97,19 @@ class DayDriver:
         return "open" if program is None else str(program["state"])
 
     def _sign(self) -> None:
-        """The DSO checks what it is shown and signs that, where a verdict is still due. Raises ProgramDiffers."""
+        """The DSO checks what it is shown and signs that, where a verdict is still due; what its policy does not allow
+        it refuses. Raises ProgramDiffers."""
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
             path = f"/v1/dso/programs/{item['market']}/{item['session']}"
             shown, pinned = ShownProgram.read(dso.get(path)), self._pinned(item)
             orders = ShownOrder.read_all(dso.get(f"{path}/orders"))
-            digest = inspect(shown, orders, pinned)
+            try:
+                digest = inspect(shown, orders, pinned)
+            except BeyondPolicy as error:
+                named = {"market": item["market"], "session": item["session"]}
+                refuse_program(dso, key, self._town.desk, **named, reason=error.reason)
+                continue
             repeat(shown, orders, pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
 

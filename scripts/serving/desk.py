@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clearing.inspection import Pinned
-from clearing.shown import Mismatch, ProgramDiffers
+from clearing.inspection import Pinned, refusal_digest
+from clearing.shown import Mismatch, ProgramDiffers, ShownRefusal
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, to_hex
 from domain.members import noun_of
 from domain.mtu import mtu_start
 from domain.policies import SigningPolicy, policy_at
+from domain.signing import SigningKey
 from grid.model import GridModel
+from scripts.serving.api_client import ApiClient
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.needs import given, given_path
 from scripts.serving.settings import DeskMarketSection, DeskSection
@@ -101,6 +103,24 @@ class Desk:
         )
 
 
+def program_path(market: str, session: int) -> str:
+    """Where the DSO is shown a program, and hands its verdict in below."""
+    return f"/v1/dso/programs/{market}/{session}"
+
+
+def refuse_program(client: ApiClient, key: SigningKey, desk: Desk, *, market: str, session: int, reason: str) -> None:
+    """Refuse a program at the service, with a reason that everybody is shown. Raises ProgramDiffers."""
+    path = program_path(market, session)
+    shown = ShownRefusal.read(client.get(path, reason=reason))
+    digest = refusal_digest(shown, desk.pinned(market, shown.first_mtu, session), reason=reason)
+    client.hand_in(f"{path}/refusal", {"reason": reason, "signature": to_hex(key.sign(digest))})
+
+
+def read_policies(paths: Iterable[Path], *, area: str) -> tuple[SigningPolicy, ...]:
+    """The versions of an area's signing policy in these files, ascending. Raises PolicyUnusable."""
+    return tuple(sorted((_read_policy(path, area=area) for path in paths), key=lambda item: item.version))
+
+
 def open_desk(section: DeskSection) -> Desk:
     """The desk of a DSO on a machine of its own, by settings that passed `require`: nothing in it is the operator's.
 
@@ -109,8 +129,7 @@ def open_desk(section: DeskSection) -> Desk:
     grid = GridModel.from_json(given_path(section.grid_model).read_bytes())
     domain = _market_domain(given_path(section.anchors), area=given(section.area), grid=grid)
     markets = {item.market: item for item in section.markets}
-    versions = [_read_policy(path, area=given(section.area)) for path in section.policies]
-    policies = tuple(sorted(versions, key=lambda item: item.version))
+    policies = read_policies(section.policies, area=given(section.area))
     return Desk(zone=section.zone, markets=markets, domain=domain, grid=grid, policies=policies)
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from contracts.deploy import Deployment
 from domain.eip712 import Domain
+from domain.members import noun_of
+from domain.policies import SigningPolicy
 from grid.model import GridModel
 from scripts.community.grids import load_community
 from scripts.community.policy import policy_of
 from scripts.community.run_config import ZONE, RunConfig
-from scripts.serving.desk import Desk
-from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE, read_config
+from scripts.serving.desk import Desk, read_policies
+from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE, POLICIES_FOLDER, read_config
 from scripts.serving.settings import DeskMarketSection
 
 
@@ -21,8 +23,21 @@ def own_domain(state: Path) -> Domain:
     return Deployment.from_json(json.loads((state / DEPLOYMENT_FILE).read_text())).domain("Market")
 
 
-def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
-    """The desk of an embedded run's DSO."""
+def keep_policy(state: Path, file: Path) -> None:
+    """Keep a version of the signing policy that was published, for the run's desk to go by."""
+    policy = noun_of(SigningPolicy, file.read_bytes())
+    folder = state / POLICIES_FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / f"{policy.version}.json").write_bytes(file.read_bytes())
+
+
+def published(state: Path, *, area: str) -> tuple[SigningPolicy, ...]:
+    """The versions that were kept. Raises PolicyUnusable."""
+    return read_policies((state / POLICIES_FOLDER).glob("*.json"), area=area)
+
+
+def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel, later: tuple[SigningPolicy, ...] = ()) -> Desk:
+    """The desk of an embedded run's DSO; `later` are the versions of its policy after the run's first one."""
     rules = {
         market: DeskMarketSection(
             market=market,
@@ -32,11 +47,11 @@ def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
         )
         for market, gates in config.gates_local.items()
     }
-    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid, policies=(policy_of(config, grid),))
+    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid, policies=(policy_of(config, grid), *later))
 
 
 def open_run_desk(state: Path, *, cache: Path) -> Desk:
     """The desk of the run in this folder. Raises StateMissing, or what the grid loader raises."""
     config = read_config(state)
     grid = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille).grid
-    return desk_of_run(config, domain=own_domain(state), grid=grid)
+    return desk_of_run(config, domain=own_domain(state), grid=grid, later=published(state, area=config.area))

@@ -16,6 +16,7 @@ RECORD_FILE = "service.sqlite"
 CHAIN_FOLDER = "chain"
 COMMUNITY_FILE = "community.sqlite"
 DEPLOYMENT_FILE = "deployment.json"
+POLICIES_FOLDER = "policies"
 LOGS_FOLDER = "logs"
 
 CHAIN_ID = 1_337_015

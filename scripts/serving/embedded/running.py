@@ -86,6 +86,10 @@ class Runner:
         plan = plan_of(day, gate_local=self._system.config.gate_local)
         return DayDriver(town=self._system.town, meters=self._meters, plan=plan, progress=self._progress)
 
+    def _close_and_clear(self, driver: DayDriver) -> None:
+        self._system.renew_desk()
+        driver.close_and_clear()
+
     def _prepare(self, driver: DayDriver) -> None:
         """See the day traded and cleared; what is done already is passed over."""
         if driver.market_time() < driver.plan.gate:
@@ -120,6 +124,6 @@ class Runner:
             self._say_orders(following)
             self._next = following
         elif not self._next_cleared and now >= self._next.plan.gate:
-            self._next.close_and_clear()
+            self._close_and_clear(self._next)
             self._next_cleared = True
             self._say(f"{self._next.plan.day}: books closed, validated, signed by the DSO, cleared on chain")

@@ -21,6 +21,7 @@ from domain.signing import recover
 from scripts.cli import sign
 from scripts.cli.main import app
 from scripts.serving.desk import Desk, PolicyUnusable, open_desk
+from scripts.serving.embedded import run_desk
 from scripts.serving.settings import DeskSection
 from scripts.serving.verifier_process import WRONG
 from tests.terms import signed_policy
@@ -145,7 +146,7 @@ def test_sign_policy__a_version_in_words__is_signed_and_published(
 
     signed = terms.sign(tmp_path, file, "dso", terms.DSO)
     operator = at_desk(monkeypatch, None, None)
-    published = dominoes("policy", str(file))
+    published = dominoes("policy", str(file), "--state", str(tmp_path))
 
     assert signed.exit_code == published.exit_code == 0, signed.output + published.output
     assert "loading at most (1/1000 of the rating): 1000" in signed.output
@@ -153,6 +154,7 @@ def test_sign_policy__a_version_in_words__is_signed_and_published(
     assert "policyHash: 0x" in signed.output
     assert noun_of(SigningPolicy, file.read_text()) == due
     assert operator.posted == [noun_json(due)]
+    assert run_desk.published(tmp_path, area=due.area) == (due,)
 
 
 def test_open_desk__versions_of_its_policy__are_read_in_order_and_are_its_own(tmp_path: Path) -> None:
