@@ -305,12 +305,13 @@ class Settlements:
                 self._check_correction(target, proposal.rules)
 
     def _check_correction(self, target: Target, rules: SettlementRules) -> None:
-        """Readings of this period changed after its last settlement."""
-        wrong = []
-        if self._evidence.opened:
+        """Readings of this period changed after its last settlement. Those that came just before the bundle was made,
+        or since, it need not show: a correction of them is for a later one."""
+        wrong, due = [], target.period in self._erasures.final_at or self._is_overdue(target)
+        if self._evidence.opened and due:
             made = self.recompute(target, rules, all_shown=True)
             wrong = [account for account, statement in made.statements.items() if statement.due_neur]
-        if wrong and (target.period in self._erasures.final_at or self._is_overdue(target)):
+        if wrong:
             self._report.fail(
                 f"period {target.period[1]} of {target.area}: later readings change what {len(wrong)} accounts owe,"
                 " and no correction was settled"

@@ -61,6 +61,9 @@ class Mandates:
 
     def _add(self, item: Granted) -> None:
         account, agent = item.mandate.account, item.mandate.agent
+        earlier = self.last.get((account, agent))
+        if earlier is not None:
+            self.by_tag[earlier] = replace(self.by_tag[earlier], replaced=True)
         self.by_tag[item.tag] = item
         self.last[account, agent] = item.tag
         known = self.accounts.setdefault(agent, [])

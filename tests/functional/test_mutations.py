@@ -200,9 +200,9 @@ def undetected(
     return missed
 
 
-OF_OTHER_DAYS = {"deployment.succeeded", "account.replaced"}
-"""Need two deployments, or an account that gave way: tests/integration/settlement/test_handover.py and
-tests/unit/verifier/test_replacements.py."""
+OF_OTHER_DAYS = {"deployment.succeeded", "account.replaced", "session.lapsed"}
+"""Need two deployments, an account that gave way, or a session that the chain refused:
+tests/integration/settlement/test_handover.py, tests/unit/verifier/test_replacements.py, test_lapsed.py."""
 
 
 class EveryKind(AgentDay, MovesOut, Erased):

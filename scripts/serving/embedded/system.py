@@ -68,8 +68,10 @@ def fresh_config(
 ) -> RunConfig:
     """The configuration of a new run, by the demo's settings; `http_port` None: any free one.
 
-    Meters report `mtus_per_step` MTUs at a time, so readings are proposed only once the youngest of them can be there.
+    Meters report `mtus_per_step` MTUs at a time, so readings are proposed only once the youngest of them can be there,
+    and have as much longer until they are Unread.
     """
+    step_seconds = (mtus_per_step - 1) * MTU_SECONDS
     eve = local_midnight(day=demo.first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
     return RunConfig(
         grid=demo.grid,
@@ -88,10 +90,10 @@ def fresh_config(
         grace_seconds=demo.grace_seconds,
         sign_seconds=demo.sign_seconds,
         clear_seconds=demo.clear_seconds,
-        attest_seconds=demo.attest_seconds,
+        attest_seconds=demo.attest_seconds + step_seconds,
         horizon_seconds=demo.horizon_seconds,
         challenge_seconds=demo.challenge_seconds,
-        cut_off_seconds=(mtus_per_step - 1) * MTU_SECONDS + CUT_OFF_SECONDS,
+        cut_off_seconds=step_seconds + CUT_OFF_SECONDS,
     )
 
 

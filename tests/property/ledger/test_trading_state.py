@@ -83,6 +83,7 @@ def comparable(state: TradingState) -> dict[str, Any]:
 
 @given(batches=st.lists(st.lists(STEP, min_size=1, max_size=6), min_size=1, max_size=6), closes=st.booleans())
 @example(batches=[[("order", 0, 0, Side.BID, -500_000, 1)], [("cancel", 0, 0, Side.BID, -500_000, 1)]], closes=False)
+@example(batches=[[("mandate", 0, 0, Side.BID, -500_000, 2)]], closes=False)
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
     empty_record: Path, batches: list[list[tuple[Any, ...]]], closes: bool
