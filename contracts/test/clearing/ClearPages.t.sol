@@ -84,6 +84,8 @@ contract ClearingClearPagesTest is LedgerTest {
         _ready(_solved.price, _solved.words);
         bytes32 resultHash = _resultHash(FIRST_MTU, _solved.price, _solved.words);
 
+        vm.expectEmit();
+        emit IClearing.PageVerified(MARKET_ID, gate, resultHash, FIRST_MTU, 0);
         _send(_solved.words, _solved.price, 0, "");
         assertEq(uint256(clearing.verifiedPages(resultHash)), 1, "first page");
         assertTrue(_state() == SessionState.Signed, "not cleared yet");

@@ -188,6 +188,7 @@ contract HandoversTakeOverTest is HandoverTest {
         assertEq(nextAccounts.balanceOf(retailer), 100, "backing");
         assertEq(nextAccounts.freeBalanceOf(retailer), 0, "all of it given");
         assertEq(accounts.freeBalanceOf(retailer), 430, "free here as before");
+        assertEq(accounts.accountOf(household).guarantor, address(0), "nobody's line here");
         next.takeOver(retailer);
         assertEq(nextAccounts.balanceOf(retailer), 530, "the rest");
         assertEq(nextAccounts.freeBalanceOf(retailer), 430, "free there");
