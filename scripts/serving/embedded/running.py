@@ -126,4 +126,11 @@ class Runner:
         elif not self._next_cleared and now >= self._next.plan.gate:
             self._close_and_clear(self._next)
             self._next_cleared = True
-            self._say(f"{self._next.plan.day}: books closed, validated, signed by the DSO, cleared on chain")
+            self._say(f"{self._next.plan.day}: books closed, validated, {_verdict(self._next)}")
+
+
+def _verdict(driver: DayDriver) -> str:
+    """What became of a day's program."""
+    program = driver.program()
+    refused = program is not None and program["state"] == "refused"
+    return "refused by the DSO: its MTUs are void" if refused else "signed by the DSO, cleared on chain"
