@@ -71,6 +71,8 @@ contract RolesPauseTest is LedgerTest {
     }
 
     function test_pause__running__stopsUntilItExpires() public {
+        vm.expectEmit();
+        emit IRoles.Paused(security, BLOCK_T0 + PAUSE);
         _pause();
         assertTrue(roles.paused(), "at once");
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesPaused.selector, BLOCK_T0 + PAUSE));
