@@ -18,7 +18,7 @@ from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
 from scripts.community.waiting import wait_for
 from scripts.serving.day_plan import DayPlan, plan_of
-from scripts.serving.desk import refuse_program
+from scripts.serving.desk import program_path, refuse_program
 
 CLEARED_STATES = ("cleared", "resolved", "refused", "expired")
 """States of a program in which nothing more is cleared: what has no position by then is voided at the deadline."""
@@ -101,14 +101,14 @@ class DayDriver:
         it refuses. Raises ProgramDiffers."""
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
-            path = f"/v1/dso/programs/{item['market']}/{item['session']}"
+            market, session = item["market"], item["session"]
+            path = program_path(market, session)
             shown, pinned = ShownProgram.read(dso.get(path)), self._pinned(item)
             orders = ShownOrder.read_all(dso.get(f"{path}/orders"))
             try:
                 digest = inspect(shown, orders, pinned)
             except BeyondPolicy as error:
-                named = {"market": item["market"], "session": item["session"]}
-                refuse_program(dso, key, self._town.desk, **named, reason=error.reason)
+                refuse_program(dso, key, self._town.desk, market=market, session=session, reason=error.reason)
                 continue
             repeat(shown, orders, pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})

@@ -50,8 +50,17 @@ def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel, later: tu
     return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid, policies=(policy_of(config, grid), *later))
 
 
+def desk_in(state: Path, *, config: RunConfig, grid: GridModel) -> Desk:
+    """The desk of the run in this folder, with every version of its policy that was published until now.
+
+    Raises PolicyUnusable.
+    """
+    later = published(state, area=config.area)
+    return desk_of_run(config, domain=own_domain(state), grid=grid, later=later)
+
+
 def open_run_desk(state: Path, *, cache: Path) -> Desk:
     """The desk of the run in this folder. Raises StateMissing, or what the grid loader raises."""
     config = read_config(state)
     grid = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille).grid
-    return desk_of_run(config, domain=own_domain(state), grid=grid, later=published(state, area=config.area))
+    return desk_in(state, config=config, grid=grid)

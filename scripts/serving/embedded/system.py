@@ -20,10 +20,9 @@ from scripts.community.run_config import ATTESTER_NAMES, ZONE, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
 from scripts.serving.api_client import open_http
-from scripts.serving.desk import Desk
 from scripts.serving.embedded.keys import keep_keys, keystore_of, load_keys, make_keys, password_file_of
 from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
-from scripts.serving.embedded.run_desk import desk_of_run, own_domain, published
+from scripts.serving.embedded.run_desk import desk_in
 from scripts.serving.embedded.run_folder import (
     ACCOUNT_KEYS,
     COMMUNITY_FILE,
@@ -136,7 +135,7 @@ class System:
 
     def renew_desk(self) -> None:
         """Have the DSO go by what it published meanwhile. Raises PolicyUnusable."""
-        self.town.desk = _desk(self.state, self.config, self.community)
+        self.town.desk = desk_in(self.state, config=self.config, grid=self.community.grid)
 
     def stop(self) -> None:
         """End attesters first, then the service (which ends the node and the broker)."""
@@ -156,13 +155,12 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     state = state.resolve()
     end_leftovers(state)
     fresh = not (state / CONFIG_FILE).exists()
-    asked = wanted if fresh and wanted is not None else read_config(state)
+    config = wanted if fresh and wanted is not None else read_config(state)
     # A grid that can't be read leaves nothing behind: the next call may name another one.
-    community = load_community(grid_code=asked.grid, cache=cache, pv_permille=asked.pv_permille)
+    community = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille)
     if fresh and wanted is not None:
         make_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
-        write_config(state, wanted)
-    config = read_config(state)
+        write_config(state, config)
     service = start_service(state)
     try:
         wait_for_health(service, url=config.service_url)
@@ -172,16 +170,11 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     store = DeviceStore(state / COMMUNITY_FILE)
     http = open_http(config.service_url)
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
-    desk = _desk(state, config, community)
+    desk = desk_in(state, config=config, grid=community.grid)
     town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
     first = town.households[0]
     keep_keys(state / KEYS_FOLDER, dict(zip(HOUSEHOLD_KEYS, (first.account, first.device), strict=True)))
     return System(state, config, community, service, [], town, http, store, fresh)
-
-
-def _desk(state: Path, config: RunConfig, community: Community) -> Desk:
-    later = published(state, area=config.area)
-    return desk_of_run(config, domain=own_domain(state), grid=community.grid, later=later)
 
 
 def start_service(state: Path) -> Child:
