@@ -85,7 +85,7 @@ class AnswerBook:
         self._record = record
         self._in_flight: set[tuple[bytes, str]] = set()
         self._lock = Lock()
-        self._kept: dict[bytes, int] = {}  # answers of a principal since they were last counted, from what there were
+        self._kept: dict[bytes, int] = {}  # answers of a principal as last counted, and those since
 
     @contextmanager
     def hold(self, *, principal: bytes, key: str) -> Iterator[None]:
@@ -130,16 +130,12 @@ class AnswerBook:
 
     def _make_room(self, connection: Connection, principal: bytes) -> None:
         """Drop the older half of a principal's answers where there are too many; counted anew only now and then."""
-        kept = self._kept[principal] = self._kept.get(principal, ANSWERS_KEPT_MAX) + 1
-        if kept <= ANSWERS_KEPT_MAX:
-            return
-        mine = request_answer.c.principal == principal
-        kept = connection.execute(select(func.count()).where(mine)).scalar_one()
+        kept = self._kept.get(principal, ANSWERS_KEPT_MAX) + 1
+        mine, at = request_answer.c.principal == principal, request_answer.c.answered_at
         if kept > ANSWERS_KEPT_MAX:
-            newest_first = (
-                select(request_answer.c.answered_at).where(mine).order_by(request_answer.c.answered_at.desc())
-            )
-            oldest = connection.execute(newest_first.offset(ANSWERS_KEPT_MAX // 2).limit(1)).scalar_one()
-            connection.execute(delete(request_answer).where(mine, request_answer.c.answered_at < oldest))
             kept = connection.execute(select(func.count()).where(mine)).scalar_one()
+        if kept > ANSWERS_KEPT_MAX:
+            half = select(at).where(mine).order_by(at.desc()).offset(ANSWERS_KEPT_MAX // 2).limit(1)
+            connection.execute(delete(request_answer).where(mine, at < connection.execute(half).scalar_one()))
+            kept = ANSWERS_KEPT_MAX  # counted with the next one
         self._kept[principal] = kept
