@@ -118,7 +118,7 @@ contract AccountsBindAccountTest is MoneyTest {
     }
 
     function test_bindAccount__debitOfAnotherWaits__staysUntilThatIsCovered() public {
-        _otherPays(100);
+        _otherPays(1);
         vm.prank(registrar);
         accounts.bindAccount(retailer, OTHER);
         assertEq(accounts.balanceOf(retailer), 0, "nobody has paid it yet");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Account, IAccounts, Standing} from "../../src/interfaces/IAccounts.sol";
+import {Account, Cursor, IAccounts, Standing} from "../../src/interfaces/IAccounts.sol";
 import {IHandovers} from "../../src/interfaces/IHandovers.sol";
 import {HandoverTest} from "../base/HandoverTest.sol";
 import {vm} from "../base/Vm.sol";
@@ -111,6 +111,29 @@ contract HandoversTakeOverTest is HandoverTest {
         assertEq(nextAccounts.guarantorOf(household), retailer, "guarantor");
         assertEq(accounts.guarantorOf(household), address(0), "none here");
         assertEq(accounts.accountOf(retailer).givenNeur, 0, "nothing given here");
+    }
+
+    function test_takeOver__creditWaitedForItsLastPage__guarantorBacksNoMoreThanIsOwed() public {
+        _fundedGuarantee(100);
+        _bind(successor);
+        _end(_payment(household, successor, 150));
+        _deposit(retailer, 50, "pays");
+        _correct(_payment(successor, household, 30));
+        assertEq(uint256(accounts.lackingOf(household)), 50, "as counted when the batch was open");
+        next.takeOver(household);
+        assertEq(nextAccounts.balanceOf(household), -120, "debt");
+        assertEq(nextAccounts.balanceOf(retailer), 120, "and what backs it");
+        assertEq(accounts.freeBalanceOf(retailer), 30, "free here");
+    }
+
+    /// @dev What the pages of a correction do, all of them at once.
+    function _correct(uint256[] memory words) private {
+        Cursor memory cursor;
+        vm.startPrank(address(settlement));
+        uint32 batch = accounts.openBatch(AREA);
+        accounts.book(AREA, batch, cursor, words);
+        accounts.closeBatch(AREA, true);
+        vm.stopPrank();
     }
 
     function test_takeOver__otherAreaThere__reverts() public {
