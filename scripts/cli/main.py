@@ -19,10 +19,14 @@ from scripts.cli import (
     erase,
     handover,
     mandates,
+    money,
+    orders,
+    register,
     roles,
     serving,
     sign,
     sign_term,
+    statements,
     up,
     verify,
 )
@@ -53,6 +57,13 @@ app.add_typer(serving.signer_app, name="signer")
 app.add_typer(roles.roles_app, name="roles")
 app.add_typer(handover.handover_app, name="handover")
 app.add_typer(accounts.account_app, name="account")
+app.add_typer(orders.orders_app, name="orders")
+app.command("trades")(orders.trades)
+app.add_typer(statements.statements_app, name="statements")
+app.add_typer(money.money_app, name="money")
+app.add_typer(money.guarantee_app, name="guarantee")
+app.add_typer(statements.retail_app, name="retail")
+app.add_typer(register.register_app, name="register")
 app.add_typer(mandates.mandate_app, name="mandate")
 app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")

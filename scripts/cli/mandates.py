@@ -15,8 +15,9 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mandates import revocation_digest
 from ledger_service.trading import SignedMandate
+from scripts.cli.amounts import CT_PER_KWH_NEUR, mtu_in_words
 from scripts.cli.common import JsonOption, console, errors, guarded, show, show_rows
-from scripts.cli.sign import CT_PER_KWH_NEUR, mtu_in_words, require_agreed, show_words
+from scripts.cli.sign import require_agreed, show_words
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.desk import anchored_domain
 

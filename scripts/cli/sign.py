@@ -23,6 +23,7 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.signing import SigningKey
 from domain.words import Side
+from scripts.cli.amounts import CT_PER_KWH_NEUR
 from scripts.cli.clients import UrlOption
 from scripts.cli.common import (
     CACHE,
@@ -45,9 +46,6 @@ from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.http import open_service
 from scripts.serving.sources import load
 from scripts.serving.verifier_process import WRONG
-
-CT_PER_KWH_NEUR = 10_000
-"""nEUR/Wh in one ct/kWh."""
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file of the DSO's own desk; else the run in --state.")
@@ -249,11 +247,6 @@ def require_agreed(out: Console, question: str, *, yes: bool) -> None:
     """Ask whoever sits there, if nobody said yes beforehand. Raises Disagreed."""
     if not yes and not _agreed(out, question):
         raise Disagreed
-
-
-def mtu_in_words(mtu: int) -> str:
-    """When an MTU begins, and its number."""
-    return f"{isoformat_utc(mtu_start(mtu))}, MTU {mtu}"
 
 
 def _agreed(out: Console, question: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,9 @@ from domain.parties import Meter, Participant
 from domain.policies import SIGNATURE, SigningPolicy
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
 from domain.terms import Agreement, Tariff, TermEnd
+from scripts.cli.amounts import CT_PER_KWH_NEUR, mtu_in_words
 from scripts.cli.common import JsonOption, console, errors, guarded, show
-from scripts.cli.sign import CT_PER_KWH_NEUR, mtu_in_words, require_agreed, show_words
+from scripts.cli.sign import require_agreed, show_words
 from scripts.serving.desk import anchored_domain
 
 PARTIES: dict[type[Term], tuple[str, ...]] = {
@@ -150,11 +152,24 @@ def read_term(file: Path, party: str) -> Term:
 
     An end is signed by those alone who end it: others have no signature in it.
     """
+
+    def unsigned(kind: type[Term]) -> dict[str, str | None]:
+        signing = (party,) if kind is TermEnd else PARTIES[kind]
+        return {f"{one}_signature": to_hex(UNSIGNED) if one in signing else None for one in PARTIES[kind]}
+
+    return _read(file, unsigned)
+
+
+def read_signed(file: Path) -> Term:
+    """The term in a file, with all the signatures that it needs. Raises TermUnreadable."""
+    return _read(file, lambda kind: {f"{one}_signature": None for one in PARTIES[kind]} if kind is TermEnd else {})
+
+
+def _read(file: Path, missing: Callable[[type[Term]], Mapping[str, str | None]]) -> Term:
+    """The term in a file, completed by what may be missing of its kind."""
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
         kind = next(kind for kind in PARTIES if OWN_MEMBER.get(kind, kind.__name__.lower()) in body)
-        signing = (party,) if kind is TermEnd else PARTIES[kind]
-        unsigned = {f"{one}_signature": to_hex(UNSIGNED) if one in signing else None for one in PARTIES[kind]}
-        return noun_of(kind, json.dumps(unsigned | body))
+        return noun_of(kind, json.dumps({**missing(kind), **body}))
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
-        raise TermUnreadable(path=file, reason=str(error)) from error
+        raise TermUnreadable(path=file, reason=str(error) or "it is none of these") from error
