@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from domain.areas import Area
 from domain.facts import Subject
-from domain.mtu import MtuRange
+from domain.mtu import MtuRange, local_date, local_midnight, mtu_start
 from domain.periods import Period
 from domain.sessions import SESSION_MTUS_MAX
 from ledger_service.market.tables import market_inclusion, market_period, market_session
@@ -143,3 +145,12 @@ def is_included(connection: Connection, key: str) -> bool:
     """Whether what the calendar waits for under the key of its request is on chain, whoever sent it."""
     query = select(market_inclusion.c.key).where(market_inclusion.c.key == key)
     return connection.execute(query).first() is not None
+
+
+def next_opening(connection: Connection, area: Area) -> int | None:
+    """Market time from which the sessions of the day after the last declared one open; None before the first day."""
+    last = last_period(connection, area=area.area)
+    if last is None:
+        return None
+    day = local_date(mtu_start(last.end_mtu), area.zone_info)
+    return local_midnight(day=day - timedelta(days=1), zone=area.zone_info)

@@ -37,10 +37,12 @@ class NoGateOpen(DominoesError):
 
     code = "no-gate-open"
 
-    def __init__(self, *, market: str, mtu: int) -> None:
-        self.market, self.mtu = market, mtu
+    def __init__(self, *, market: str, mtu: int, opens: str | None) -> None:
+        self.market, self.mtu, self.opens = market, mtu, opens
+        later = "the first ones are still to be opened" if opens is None else f"the next ones open at {opens}"
         super().__init__(
-            f"no session of {market} takes orders for {mtu_in_words(mtu)} now; `dominoes market programs` lists gates"
+            f"no session of {market} takes orders for {mtu_in_words(mtu)} now; {later}, "
+            "and `dominoes market programs` lists gates"
         )
 
 
@@ -227,7 +229,7 @@ def _open_session(client: ApiClient, market: str, mtu: int) -> int:
     programs = client.items(f"/v1/markets/{market}/programs", state="open")
     sessions = [one["session"] for one in programs if one["first_mtu"] <= mtu < one["first_mtu"] + one["count"]]
     if not sessions:
-        raise NoGateOpen(market=market, mtu=mtu)
+        raise NoGateOpen(market=market, mtu=mtu, opens=client.get(f"/v1/markets/{market}")["next_opening_utc"])
     return int(min(sessions))
 
 

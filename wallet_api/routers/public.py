@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -19,12 +20,14 @@ from edge.answers import model_answer
 from edge.paging import INT64, TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
+from ledger_service.market.queries import next_opening
 from ledger_service.overview import holdings, queries
 from ledger_service.overview.queries import MtuEnd, ProgramMtu, ProgramState, ProgramView
 from ledger_service.programs.policies import policies
 from ledger_service.record.paging import only
 from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
+from ledger_service.registry import queries as registry
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
 from wallet_api.declaring import lists, reads
@@ -113,13 +116,30 @@ def list_markets(
     with services_of(request).record.read() as connection:
         within = recorded_in(connection, when)
         found = listed.markets(connection, area=area, within=within, part=page.part((TEXT,)))
-    return page_answer(request, page=page, items=found, key=lambda one: (one.item.market,), shape=_market)
+        opening = {code: next_opening(connection, registry.area(connection, code)) for code in _areas_of(found)}
+    return page_answer(
+        request,
+        page=page,
+        items=found,
+        key=lambda one: (one.item.market,),
+        shape=lambda one: _market(one, opening[one.item.area]),
+    )
 
 
-def _market(one: Recorded[Market]) -> schemas.Market:
+def _areas_of(markets: Sequence[Recorded[Market]]) -> set[str]:
+    return {one.item.area for one in markets}
+
+
+def _market(one: Recorded[Market], opening: int | None) -> schemas.Market:
     market = one.item
     rules = {name: getattr(market, name) for name in schemas.MarketMembers.model_fields}
-    return schemas.Market(market_id=market.market_hex, kind=market.kind.value, recorded_at=one.recorded_at, **rules)
+    return schemas.Market(
+        market_id=market.market_hex,
+        kind=market.kind.value,
+        next_opening=opening,
+        recorded_at=one.recorded_at,
+        **rules,
+    )
 
 
 @router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
@@ -355,8 +375,9 @@ def one_area(request: Request, area: AreaName, _: Annotated[None, anyone()]) -> 
 def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
-        code = market_named(connection, market).market
-        return model_answer(_market(the_one(listed.markets(connection, part=only(code)), "market")))
+        known = market_named(connection, market)
+        opening = next_opening(connection, registry.area(connection, known.area))
+        return model_answer(_market(the_one(listed.markets(connection, part=only(known.market)), "market"), opening))
 
 
 @router.get("/ledger", **reads(schemas.Ledger))

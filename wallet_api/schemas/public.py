@@ -140,6 +140,11 @@ class Market(MarketRules, RecordedAt):
     """A market of one area."""
 
     market_id: Bytes32 = Field(description="Its id on chain, which orders are signed for")
+    next_opening: MarketTime | None = Field(
+        description="Unix seconds of market time from which the sessions open that come after those opened last; null "
+        "before the first"
+    )
+    next_opening_utc = optional_utc_of("next_opening")
 
 
 class Program(MtuRun):

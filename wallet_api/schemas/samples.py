@@ -43,6 +43,7 @@ SAMPLES: dict[str, Any] = {
     "revoked_at": GATE - 1_800,
     "count": 96,
     "session": GATE,
+    "next_opening": GATE + 43_200,
     "period": 1,
     "revision": 0,
     "next_revision": 1,

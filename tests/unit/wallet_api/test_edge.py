@@ -445,6 +445,14 @@ def test_operator__lists_that_name_persons__refused(market: World, path: str) ->
     assert market.get("market operator", path).status_code == 403
 
 
+def test_markets__next_opening__is_the_local_midnight_before_the_next_day(trading: World) -> None:
+    empty = trading.get(None, "/v1/markets").json()["items"][0]
+    one = trading.get(None, f"/v1/markets/{MARKET}").json()
+
+    assert empty["next_opening"] == one["next_opening"] == GATE // 86_400 * 86_400 + 22 * 3_600
+    assert one["next_opening_utc"] == "2016-06-01T22:00:00Z"
+
+
 def test_programs__by_state__gates_and_deadlines(trading: World) -> None:
     shown = trading.get(None, f"/v1/markets/{MARKET}/programs", state="open").json()["items"]
 
