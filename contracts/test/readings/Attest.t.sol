@@ -165,6 +165,7 @@ contract ReadingsAttestTest is LedgerTest {
         assertEq(readings.resolvedCount(AREA, period), 1, "resolved");
         assertEq(uint256(readings.readingOf(AREA, FIRST_MTU).revisions), 1, "revisions");
         assertEq(readings.readingOf(AREA, FIRST_MTU).root, a.root, "root");
+        assertEq(uint256(readings.readingOf(AREA, FIRST_MTU).count), uint256(a.count), "count");
     }
 
     function test_attest__correction__countsOnce() public {

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
-import {vm} from "../base/Vm.sol";
+import {Vm, vm} from "../base/Vm.sol";
 
 contract RedemptionsCompleteRedemptionTest is MoneyTest {
     uint64 private constant READY = T0 + CHALLENGE;
@@ -52,7 +52,9 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         vm.warp(block.timestamp + CHALLENGE);
         vm.expectEmit();
         emit IRedemptions.RedemptionCancelled(household, 60, "ref");
+        vm.recordLogs();
         redemptions.completeRedemption(household, "ref");
+        assertEq(vm.getRecordedLogs().length, 1, "nothing was paid, and nothing says so");
         assertEq(accounts.balanceOf(household), 3, "what came later stays");
         assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 0, "done");
         _request(HOUSEHOLD_KEY, 3, "again");
@@ -74,6 +76,19 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         redemptions.completeRedemption(household, "ref");
         assertEq(accounts.supply(), 100 + uint256(credit) - left, "paid");
         assertEq(accounts.freeBalanceOf(household), int256(accounts.balanceOf(household)), "nothing reserved");
+    }
+
+    function test_completeRedemption__debitLeavesJustWhatWasAsked__cutsNothing() public {
+        _deposit(household, 100, "deposit");
+        _request(HOUSEHOLD_KEY, 70, "ref");
+        vm.recordLogs();
+        _debt(30);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            assertTrue(logs[i].topics[0] != IAccounts.ReservationCut.selector, "nothing is said to be cut");
+        }
+        (, uint256 reserved) = accounts.reservationOf(household);
+        assertEq(reserved, 70, "all of it");
     }
 
     function test_completeRedemption__twoRequestsCut__shareWhatIsLeftInTheOrderOfAsking() public {

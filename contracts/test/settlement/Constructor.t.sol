@@ -139,6 +139,11 @@ contract RedemptionsWindowsTest is LedgerTest {
         _short(DELAY * speed + 1, 1, speed, uint256(DELAY) * speed + 1);
     }
 
+    function test_constructor__changesOfAccountsWithinTheChallenge__reverts() public {
+        vm.expectRevert(IRedemptions.RedemptionsConfigInvalid.selector);
+        this.deployed(3652 days, 1, 1); // as long as changes of accounts wait
+    }
+
     function test_constructor__challengeOutlastsBoth__deploys(uint32 speed) public {
         speed = uint32(bound(speed, 1, 100));
         _deployed(DELAY * speed + 6 hours + 1, 6 hours, speed);
