@@ -41,6 +41,24 @@ def isoformat_utc(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def mtu_from(text: str) -> MtuIndex:
+    """The MTU of this number, or the one that begins at an ISO 8601 time with its zone. Raises ValueError.
+
+    >>> mtu_from("1628040"), mtu_from("2016-06-06T20:00+02:00")
+    (1628040, 1628040)
+    """
+    if text.isascii() and text.isdecimal():
+        found = int(text)
+    else:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None or moment.timestamp() % MTU_SECONDS:
+            raise ValueError("no MTU begins then: times have a zone and lie on a quarter of an hour")
+        found = int(moment.timestamp()) // MTU_SECONDS
+    if not 0 <= found < MTU_END:
+        raise ValueError(f"MTUs go from 0 to {MTU_END - 1}")
+    return MtuIndex(found)
+
+
 @dataclass(frozen=True, slots=True)
 class MtuRange:
     """`count` MTUs from `first` on.

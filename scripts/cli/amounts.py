@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 import typer
 
-from domain.mtu import MTU_END, MTU_SECONDS, isoformat_utc, mtu_start
+from domain.mtu import isoformat_utc, mtu_from, mtu_start
 from domain.units import NEUR_PER_EUR
 
 CT_PER_KWH_NEUR = 10_000
@@ -16,25 +15,13 @@ CT_PER_KWH_NEUR = 10_000
 WH_PER_KWH = 1_000
 
 
-def mtu_from(text: str) -> int:
-    """The MTU of this number, or the one that begins at an ISO 8601 time with its zone. Raises BadParameter."""
-    if text.isdecimal():
-        found = int(text)
-    else:
-        try:
-            moment = datetime.fromisoformat(text)
-            whole = moment.tzinfo is not None and moment.timestamp() % MTU_SECONDS == 0
-        except ValueError:
-            whole = False
-        if not whole:
-            raise typer.BadParameter(
-                f"{text!r} begins no MTU: give its number, or a time on a quarter of an hour with its zone, "
-                "as 2016-06-15T12:15+02:00"
-            )
-        found = int(moment.astimezone(UTC).timestamp()) // MTU_SECONDS
-    if not 0 <= found < MTU_END:
-        raise typer.BadParameter(f"{text!r} is no MTU: they go from 0 to {MTU_END - 1}")
-    return found
+def mtu_typed(text: str) -> int:
+    """The MTU of this number, or the one that begins at this time. Raises BadParameter."""
+    try:
+        return mtu_from(text)
+    except ValueError as error:
+        example = "2016-06-15T12:15+02:00"
+        raise typer.BadParameter(f"{text!r} is no MTU ({error}); give its number, or a time as {example}") from error
 
 
 def mtu_in_words(mtu: int) -> str:

@@ -12,6 +12,7 @@ import typer
 from scripts.cli import (
     accounts,
     anchors,
+    area,
     backups,
     clients,
     demo_day,
@@ -64,6 +65,7 @@ app.add_typer(money.money_app, name="money")
 app.add_typer(money.guarantee_app, name="guarantee")
 app.add_typer(statements.retail_app, name="retail")
 app.add_typer(register.register_app, name="register")
+app.add_typer(area.area_app, name="area")
 app.add_typer(mandates.mandate_app, name="mandate")
 app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")

@@ -12,7 +12,7 @@ from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.orders import ORDER_ID_BYTES, SALT_BYTES, Order, cancel_digest
 from domain.words import Side
-from scripts.cli.amounts import CT_PER_KWH_NEUR, WH_PER_KWH, kwh_text, mtu_from, mtu_in_words, price_text, scaled
+from scripts.cli.amounts import CT_PER_KWH_NEUR, WH_PER_KWH, kwh_text, mtu_in_words, mtu_typed, price_text, scaled
 from scripts.cli.caller import Acting, acting
 from scripts.cli.clients import market_or_first
 from scripts.cli.common import JsonOption, console, errors, hex_of, show, show_rows
@@ -147,7 +147,7 @@ def trades(who: Acting, from_: FromOption = None, to: ToOption = None, as_json: 
 def _place(
     who: Acting, side: Side, at: str, *, kwh: str, limit: str, market: str | None, yes: bool, as_json: bool
 ) -> None:
-    mtu = mtu_from(at)
+    mtu = mtu_typed(at)
     with who.open() as http:
         client = who.client(http)
         code = market_or_first(client, market)
@@ -241,7 +241,7 @@ def _own(client: ApiClient, order_id: str) -> dict[str, Any]:
 
 def _span(from_: str | None, to: str | None) -> dict[str, int]:
     given = {"from": from_, "to": to}
-    return {name: mtu_from(text) for name, text in given.items() if text is not None}
+    return {name: mtu_typed(text) for name, text in given.items() if text is not None}
 
 
 def _row(item: dict[str, Any], *, lot_wh: int) -> dict[str, Any]:

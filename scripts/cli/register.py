@@ -14,7 +14,7 @@ from domain.orders import HASH_BYTES
 from domain.parties import Meter, Participant
 from domain.signed_terms import Term
 from domain.terms import Agreement, Tariff, TermEnd
-from scripts.cli.amounts import mtu_from, mtu_in_words
+from scripts.cli.amounts import mtu_in_words, mtu_typed
 from scripts.cli.caller import Acting, acting
 from scripts.cli.common import JsonOption, address_of, console, errors, show, show_rows
 from scripts.cli.sign import require_agreed, show_words
@@ -70,7 +70,7 @@ def register_key(
     as_json: JsonOption = False,
 ) -> None:
     """Register the key of your device, signed with your account's own key."""
-    key, order_key, mtu = who.key(), address_of(device), mtu_from(valid_from)
+    key, order_key, mtu = who.key(), address_of(device), mtu_typed(valid_from)
     out = errors if as_json else console
     shown = {"device": device, "point": point or "none, at the transformer", "from": mtu_in_words(mtu)}
     show_words(out, "this key signs your orders from then on", shown)

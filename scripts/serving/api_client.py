@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,14 @@ class ApiRefused(DominoesError):
     def __init__(self, *, method: str, path: str, status: int, problem: str) -> None:
         self.method, self.path, self.http_status, self.problem = method, path, status, problem
         super().__init__(f"{method} {path} was refused with {status}: {problem}")
+
+    @property
+    def detail(self) -> str:
+        """What the problem document says to a person; the whole answer where it is none."""
+        try:
+            return str(json.loads(self.problem)["detail"])
+        except (ValueError, TypeError, KeyError):
+            return self.problem
 
 
 class ApiAway(DominoesError):

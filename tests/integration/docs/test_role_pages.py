@@ -128,6 +128,8 @@ def test_backoffice__commands_as_printed__register_and_book_once(trading: World,
         registrar, treasurer = (Desk(trading, name, folder, url) for name in ("registry office", "house bank"))
         told = printed("backoffice.md", url=url, values={"ACCOUNT": address("household 2")})
         for arguments in (*told, *told):
+            if arguments[0] == "area" and arguments[1] != "columns":
+                continue  # tests/integration/area_folder
             desk = treasurer if arguments[0] == "money" else registrar
             result = desk.run(*arguments)
             assert result.exit_code == 0, (arguments, result.output)
@@ -153,7 +155,7 @@ def test_orders__an_mtu_that_no_open_session_covers__is_refused_in_one_line(trad
     for one in (late, shut):
         said = " ".join(one.output.split())
         assert "no-gate-open" in said and "the next ones open at 2016-06-01T22:00:00Z" in said
-    assert "begins no MTU" in odd.output
+    assert "no MTU begins then" in odd.output
     assert "lots of 10 Wh" in part.output
     assert "not-confirmed" in refused.output
     assert trading.get("household 1", "/v1/orders").json()["items"] == []

@@ -1,0 +1,1 @@
+"""A folder of CSV files that describes who takes part in an area: read, checked whole, signed, registered."""
