@@ -98,7 +98,7 @@ def check_energies(basis: Basis, mandates: ShownMandates) -> None:
 
     Raises WrongInput.
     """
-    for (tag, side), spans in _traded_wh(basis, mandates).items():
+    for (tag, side), spans in traded_wh(basis, mandates).items():
         mandate = mandates[tag].granted.mandate
         for span, energy_wh in spans.items():
             limit_wh = mandate.day_limit_wh(side) if isinstance(span, date) else mandate.mtu_limit_wh(side)
@@ -107,7 +107,7 @@ def check_energies(basis: Basis, mandates: ShownMandates) -> None:
                 raise WrongInput(record=f"mandate {to_hex(tag)}", reason=reason)
 
 
-def _traded_wh(basis: Basis, mandates: ShownMandates) -> dict[tuple[bytes, Side], dict[int | date, int]]:
+def traded_wh(basis: Basis, mandates: ShownMandates) -> dict[tuple[bytes, Side], dict[int | date, int]]:
     """What was accepted of agents' orders, by mandate and side, then by MTU and by local day."""
     mandate_of = {item.tag: item.mandate for item in basis.orders if item.mandate is not None}
     found: dict[tuple[bytes, Side], dict[int | date, int]] = {}

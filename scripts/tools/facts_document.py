@@ -41,7 +41,8 @@ PACKAGES = """## Packages
 What attesters are given of a proposed settlement (`GET /v1/attester/settlements/…`): one JSON
 object, in canonical JSON where it is hashed. Terms are those on which money can rest for MTUs
 before the period's end, each kind in order of registration, up to the proposal; sessions and
-attestations stand in the chain's order, orders (one for every word) ascend by tag.
+attestations stand in the chain's order, orders (one for every word) ascend by tag. Mandates are
+those that orders name, revocations their ends, up to the proposal, each in order of recording.
 """
 
 

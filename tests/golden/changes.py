@@ -107,7 +107,7 @@ def a_week_later(inputs: Json) -> Json:
     """Everything happens a week later."""
 
     def later(name: str, value: Any) -> Any:
-        if name in ("mtu", "first_mtu", "valid_from_mtu", "unread"):
+        if name in ("mtu", "first_mtu", "valid_from_mtu", "end_mtu", "from_mtu", "to_mtu", "unread"):
             return value + WEEK_MTUS
         return value + WEEK_SECONDS if name in ("session", "market_time") else value
 
@@ -248,6 +248,12 @@ def one_meter_less(inputs: Json) -> None:
             inputs["metering"][name] = [jws for jws in told if _payload(jws)["meter"] != term["payload"].get("meter")]
 
 
+def nobody_leaves(inputs: Json) -> None:
+    """No term ends."""
+    for name in ("terms", "journal"):
+        inputs[name] = [item for item in inputs[name] if item["kind"] != "term.ended"]
+
+
 def other_numbers(inputs: Json) -> None:
     """Revisions and the period's number differ, and the order of what was attested and of receipts."""
     inputs["period"]["number"] += 4
@@ -287,6 +293,7 @@ CHANGES: tuple[Change, ...] = (
     nothing_lost,
     nothing_read,
     one_meter_less,
+    nobody_leaves,
     other_numbers,
     other_lengths,
 )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.golden
 NAMES = sorted(path.name for path in FOLDER.glob("*.json"))
 STORED: dict[str, Any] = {name: json.loads((FOLDER / name).read_text("utf-8")) for name in NAMES}
 INPUTS = STORED["inputs.json"]
-BYTES_MAX = 300_000
+BYTES_MAX = 320_000
 SAFE = 2**53
 
 LIBRARIES = {"eth_hash", "eth_keys", "cryptography"}
@@ -155,3 +155,25 @@ def test_golden_day__what_it_is_for__happens_in_it() -> None:
     assert programs[1]["earlier"], "a later gate"
     assert second["words"] and second["words"] != first["words"], "a correction"
     assert any(position["as_traded"] for position in first["positions"])
+
+
+def test_golden_day__agents_policies_and_ends__each_decide_something_in_it() -> None:
+    sent = [row for session in STORED["2_orders.json"] for row in session["sent"]]
+    granted, ended = ([row for row in sent if row["kind"] == f"mandate.{kind}"] for kind in ("granted", "revoked"))
+    agents = [row for row in sent if row["kind"] == "order.accepted" and "mandate" in row]
+    first, second = STORED["4_programs.json"]
+    terms = STORED["1_terms.json"]
+    attested = {row["mtu"]: row for row in STORED["5_readings.json"]["attestations"]}
+    last, before = attested[max(attested)], attested[min(attested)]
+    leaver = next(term["payload"] for term in INPUTS["terms"] if term["kind"] == "term.ended")["account"]
+    settled = STORED["6_settlements.json"][1]
+    bill = next(row["statement"] for row in settled["statements"] if row["statement"]["account"] == leaver)
+
+    assert {row["mandate"] for row in agents} == {granted[-1]["tag"]} == {row["mandate"] for row in ended}
+    assert any(row["bought_wh"] for row in settled["under_mandates"])
+    assert {first["report"]["policy_hash"], second["report"]["policy_hash"]} == {terms["policy_hashes"][0]}
+    assert len(terms["policy_hashes"]) > 1, "a later version, which is not named"
+    ends = {row["member"] for row in terms["signatures"] if row["kind"] == "term.ended"}
+    assert ends == {"account_signature", "retailer_signature", "dso_signature"}
+    assert last["count"] == before["count"] - 1, "a meter that ended"
+    assert max(line["mtu"] for line in bill["lines"] if "mtu" in line) == last["mtu"] - 1

@@ -60,7 +60,8 @@ def day_of(case: Json) -> Json:
     """The terms of a case as inputs of a day; caps and schedules as one program."""
     unsigned = {f"{party}_signature": UNSIGNED for party in ("retailer", "dso", "registrar")}
     both = {f"{party}_signature": UNSIGNED for party in ("account", "retailer")}
-    terms = [("participant.registered", item) for item in case["parties"]]
+    always = {"valid_from_mtu": 0}
+    terms = [("participant.registered", {"participant": item["account"], **always, **item}) for item in case["parties"]]
     terms += [("tariff.published", item | unsigned) for item in case["tariffs"]]
     terms += [("agreement.signed", item | both) for item in case["agreements"]]
     envelopes = [{name: value for name, value in item.items() if "scheduled" not in name} for item in case["limits"]]

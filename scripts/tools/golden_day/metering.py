@@ -12,9 +12,11 @@ from domain.facts import Fact, MtuUnread, ReadingAttested, ReadingRules
 from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
 from domain.merkle import merkle_proofs, merkle_root
 from domain.messages import make_message, parse_message
+from domain.mtu import MTU_END
 from domain.readings import Attestation, Quality, Reading, chain_readings_root, in_leaf_order
 from domain.registers import RegisterReading
 from domain.signing import recover
+from domain.terms import EndedTerm
 from scripts.tools.golden_day.people import (
     ATTESTERS,
     COUNT,
@@ -54,9 +56,9 @@ FLOWS: dict[str, tuple[Flow, ...]] = {
     # From the sixth on its readings come late.
     "p3": ((100, 0), (1_210, 0), (64, 12), (71, 9), (58, 0), (11, 150), (70, 0)),
     # Beyond the envelope.
-    "p4": ((50, 0), (800, 0), (90, 0), (88, 0), (4_917, 0), (77, 0), (119, 0)),
+    "p4": ((50, 0), (800, 0), (90, 0), (88, 0), (4_917, 0), (77, 0)),
 }
-"""What flows in the day's MTUs."""
+"""What flows in the day's MTUs, until the meter ends."""
 
 LOST = {("p2", 2), ("p2", 3)}
 """Readings that never come."""
@@ -147,7 +149,7 @@ def _readings(point: str) -> list[RegisterReading]:
     """All that a meter reads: baseline, the MTUs of the day before, the register the day begins with, the day."""
     between = (1_234, 567)
     flows = [(0, 0), *FLOWS_BEFORE[point], between, *FLOWS[point]]
-    mtus = [BEFORE - 1, *range(BEFORE, BEFORE + COUNT), FIRST - 1, *range(FIRST, FIRST + COUNT)]
+    mtus = [BEFORE - 1, *range(BEFORE, BEFORE + COUNT), FIRST - 1, *range(FIRST, FIRST + len(FLOWS[point]))]
     imported, exported = START_WH[point]
     readings = []
     for sequence, (mtu, (drawn, fed)) in enumerate(zip(mtus, flows, strict=True), 1):
@@ -193,7 +195,11 @@ def _leaves(registry: Registered, known: Mapping[str, Sequence[RegisterReading]]
         leaves(meter_code=code, readings=readings, zone=zone, first_mtu=FIRST, last_mtu=last)
         for code, readings in known.items()
     ]
-    return {mtu: in_leaf_order([of[mtu - FIRST] for of in found]) for mtu in range(FIRST, last + 1)}
+    ended = {end.name: end.end_mtu for end in registry.ends if end.term is EndedTerm.METER}
+    return {
+        mtu: in_leaf_order([of[mtu - FIRST] for of in found if mtu < ended.get(of[0].meter_code, MTU_END)])
+        for mtu in range(FIRST, last + 1)
+    }
 
 
 def _attest(registry: Registered, mtu: int, revision: int, readings: Sequence[Reading]) -> SignedAttestation:

@@ -1,4 +1,4 @@
-"""What devices send in the golden day: orders, changes, cancels and schedules, signed, with their facts."""
+"""What devices send in the golden day: orders, changes, cancels, schedules and mandates, signed, with their facts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import CANCEL
-from domain.facts import OrderAccepted, OrderCancelled, OrderRules, ScheduleNominated
+from domain.facts import (
+    MandateGranted,
+    MandateRevoked,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRules,
+    ScheduleNominated,
+)
 from domain.hashing import text_id, to_hex
+from domain.mandates import Mandate, revocation_digest
 from domain.orders import Order, cancel_digest, schedule_digest, schedule_hash, tag_of
 from domain.signing import recover
 from domain.words import Side, word_bytes
@@ -16,11 +24,14 @@ from ledger_service.market.queries import Session
 from ledger_service.trading.queries import BookOrder
 from ledger_service.trading.receipts import RECEIPT_RULE
 from scripts.tools.golden_day.people import (
+    AGENT,
+    COUNT,
     FIRST,
     GATE,
     HOUSEHOLDS,
     LATER_GATE,
     MARKET,
+    ZONE,
     address,
     domain_of,
     key_of,
@@ -38,7 +49,10 @@ BEFORE_GATE_S = 3_600
 
 @dataclass(frozen=True, slots=True)
 class SentOrder:
-    """An order of a party: the MTU counted from the day's first, limit in nEUR/Wh, lots; `name` is that of its id."""
+    """An order of a party: the MTU counted from the day's first, limit in nEUR/Wh, lots; `name` is that of its id.
+
+    `agent` signs it in place of the party's device, under the last mandate that it was given.
+    """
 
     who: str
     mtu: int
@@ -47,6 +61,26 @@ class SentOrder:
     lots: int
     name: str
     revision: int = 0
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A mandate that a household's device gives an agent for its point and the day's MTUs."""
+
+    who: str
+    agent: str
+    highest_buy: int
+    lowest_sell: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The end of the last mandate that a household gave an agent."""
+
+    who: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +100,8 @@ class Nomination:
     revision: int = 0
 
 
-Row = SentOrder | Withdrawal | Nomination
-Sent = OrderAccepted | OrderCancelled | ScheduleNominated
+Row = SentOrder | Withdrawal | Nomination | Grant | Revocation
+Sent = OrderAccepted | OrderCancelled | ScheduleNominated | MandateGranted | MandateRevoked
 
 SENT: dict[int, tuple[Row, ...]] = {
     GATE: (
@@ -103,14 +137,18 @@ SENT: dict[int, tuple[Row, ...]] = {
         # A bid filled in part.
         SentOrder("h3", 5, ASK, 70_000, 20, "d"),
         SentOrder("h2", 5, BID, 95_000, 30, "e"),
-        # Traded, and not read in time.
+        # Traded, and not read in time: by an agent, whose second mandate takes the place of the first.
         SentOrder("h1", 6, ASK, 75_000, 12, "g"),
-        SentOrder("h4", 6, BID, 88_000, 12, "d"),
+        Grant("h2", AGENT, highest_buy=90_000, lowest_sell=60_000, nonce=1),
+        Grant("h2", AGENT, highest_buy=140_000, lowest_sell=60_000, nonce=2),
+        SentOrder("h2", 6, BID, 132_000, 9, "h", agent=AGENT),
+        SentOrder("h2", 6, BID, 132_000, 12, "h", revision=1, agent=AGENT),
     ),
     LATER_GATE: (
         Nomination("h1", (-850, -4_800)),
-        # What was bought is sold again.
-        SentOrder("h2", 0, ASK, 100_000, 8, "g"),
+        # What was bought is sold again, by the agent; what it sent stands when its mandate ends.
+        SentOrder("h2", 0, ASK, 100_000, 8, "g", agent=AGENT),
+        Revocation("h2", AGENT),
         SentOrder("h3", 0, BID, 130_000, 8, "e"),
         # What was sold before uses the cap up.
         SentOrder("h1", 1, ASK, 40_000, 20, "i"),
@@ -120,26 +158,82 @@ SENT: dict[int, tuple[Row, ...]] = {
 """What comes in before each gate, in its order."""
 
 
-def sent_in(session: Session) -> tuple[Sent, ...]:
-    """The facts of all that was sent to a session, in order."""
+def sent_in(session: Session, before: Sequence[Sent]) -> tuple[Sent, ...]:
+    """The facts of all that was sent to a session, in order; `before`: what was sent to earlier ones."""
     facts: list[Sent] = []
     for number, row in enumerate(SENT[session.session]):
         market_time = session.session - BEFORE_GATE_S + number * SECONDS_BETWEEN
         match row:
             case SentOrder():
-                facts.append(_accepted(row, session, market_time))
+                facts.append(_accepted(row, session, market_time, [*before, *facts]))
             case Withdrawal():
                 facts.append(_cancelled(row, session, market_time, facts))
             case Nomination():
                 facts.append(_nominated(row, session, market_time))
+            case Grant():
+                facts.append(_granted(row, market_time))
+            case Revocation():
+                facts.append(_revoked(row, market_time, [*before, *facts]))
     return tuple(facts)
+
+
+def _mandates(account: str, agent: str, before: Sequence[Sent]) -> list[MandateGranted]:
+    """The mandates that an account gave an agent, of which the last one counts."""
+    given = [fact for fact in before if isinstance(fact, MandateGranted)]
+    return [fact for fact in given if (fact.mandate.account, fact.mandate.agent) == (account, agent)]
+
+
+def _granted(row: Grant, market_time: int) -> MandateGranted:
+    mandate = Mandate(
+        account=address(row.who),
+        agent=address(row.agent),
+        points=(HOUSEHOLDS[row.who],),
+        markets=(MARKET,),
+        highest_buy_neur_per_wh=row.highest_buy,
+        lowest_sell_neur_per_wh=row.lowest_sell,
+        mtu_buy_wh=300,
+        mtu_sell_wh=200,
+        day_buy_wh=2_000,
+        day_sell_wh=1_000,
+        zone=ZONE,
+        from_mtu=FIRST,
+        to_mtu=FIRST + COUNT,
+        nonce=row.nonce,
+    )
+    device = key_of(f"{row.who}-device")
+    return MandateGranted(
+        mandate=mandate,
+        signature=device.sign(mandate.digest(DOMAIN)),
+        order_key=address(f"{row.who}-device"),
+        tag=mandate.tag(DOMAIN),
+        market_time=market_time,
+        rules=OrderRules(receipts=RECEIPT_RULE),
+    )
+
+
+def _revoked(row: Revocation, market_time: int, before: Sequence[Sent]) -> MandateRevoked:
+    account, agent = address(row.who), address(row.agent)
+    granted = _mandates(account, agent, before)[-1]
+    digest = revocation_digest(domain=DOMAIN, account=account, agent=agent, mandate=granted.tag)
+    return MandateRevoked(
+        mandate=granted.tag,
+        account=account,
+        agent=agent,
+        signature=key_of(f"{row.who}-device").sign(digest),
+        order_key=address(f"{row.who}-device"),
+        tag=tag_of(digest),
+        market_time=market_time,
+        rules=OrderRules(receipts=RECEIPT_RULE),
+    )
 
 
 def _order_id(who: str, name: str) -> bytes:
     return noise(f"order {who} {name}")[:16]
 
 
-def _accepted(row: SentOrder, session: Session, market_time: int) -> OrderAccepted:
+def _accepted(row: SentOrder, session: Session, market_time: int, before: Sequence[Sent]) -> OrderAccepted:
+    signer = row.agent or f"{row.who}-device"
+    granted = _mandates(address(row.who), address(signer), before)
     order = Order(
         market=text_id(MARKET),
         session=session.session,
@@ -155,13 +249,14 @@ def _accepted(row: SentOrder, session: Session, market_time: int) -> OrderAccept
     digest = order.digest(DOMAIN)
     return OrderAccepted(
         order=order,
-        signature=key_of(f"{row.who}-device").sign(digest),
-        order_key=address(f"{row.who}-device"),
+        signature=key_of(signer).sign(digest),
+        order_key=address(signer),
         tag=tag_of(digest),
         market=MARKET,
         point=HOUSEHOLDS.get(row.who),
         market_time=market_time,
         rules=OrderRules(receipts=RECEIPT_RULE),
+        mandate=granted[-1].tag if granted else None,
     )
 
 
@@ -234,20 +329,32 @@ def live_orders(sent: Sequence[Sent]) -> list[BookOrder]:
 
 def sent_input(fact: Sent) -> dict[str, Any]:
     """What came in: the fact's payload without what follows from it."""
+    follows = {"tag", "rules"} if isinstance(fact, MandateGranted) else {"tag", "rules", "mandate"}
     payload = fact.payload()
-    return {"kind": fact.KIND} | {name: value for name, value in payload.items() if name not in ("tag", "rules")}
+    return {"kind": fact.KIND} | {name: value for name, value in payload.items() if name not in follows}
 
 
-def sent_values(fact: Sent) -> dict[str, Any]:
-    """What follows from one message."""
+def sent_values(fact: Sent, sent: Sequence[Sent]) -> dict[str, Any]:
+    """What follows from one message; `sent`: all that was sent on the day."""
+    digest, own = _followed(fact, sent)
+    return {"kind": fact.KIND, "digest": to_hex(digest), **own, "signer": to_hex(recover(digest, fact.signature))}
+
+
+def _followed(fact: Sent, sent: Sequence[Sent]) -> tuple[bytes, dict[str, Any]]:
+    """(what was signed, what else follows)."""
     match fact:
         case OrderAccepted(order=order):
-            digest = order.digest(DOMAIN)
             own = {"tag": to_hex(fact.tag), "word": to_hex(word_bytes(order.word(tag=fact.tag).pack()))}
+            return order.digest(DOMAIN), own | _under_mandate(fact, sent)
         case OrderCancelled():
             values = {"market": text_id(fact.market), "session": fact.session, "mtu": fact.mtu}
             values |= {"orderId": fact.order_id, "revision": fact.revision}
-            digest, own = DOMAIN.digest(CANCEL, values), {"tag": to_hex(fact.tag)}
+            return DOMAIN.digest(CANCEL, values), {"tag": to_hex(fact.tag)}
+        case MandateGranted():
+            return fact.mandate.digest(DOMAIN), {"tag": to_hex(fact.tag)}
+        case MandateRevoked(account=account, agent=agent, mandate=tag):
+            digest = revocation_digest(domain=DOMAIN, account=account, agent=agent, mandate=tag)
+            return digest, {"tag": to_hex(fact.tag), "mandate": to_hex(tag)}
         case ScheduleNominated():
             digest = schedule_digest(
                 domain=DOMAIN,
@@ -258,5 +365,16 @@ def sent_values(fact: Sent) -> dict[str, Any]:
                 net_wh=list(fact.net_wh),
                 revision=fact.revision,
             )
-            own = {"values_hash": to_hex(schedule_hash(fact.net_wh))}
-    return {"kind": fact.KIND, "digest": to_hex(digest), **own, "signer": to_hex(recover(digest, fact.signature))}
+            return digest, {"values_hash": to_hex(schedule_hash(fact.net_wh))}
+
+
+def _under_mandate(fact: OrderAccepted, sent: Sequence[Sent]) -> dict[str, Any]:
+    """Of an agent's order: its mandate, and what of the order is not in it."""
+    if fact.mandate is None:
+        return {}
+    mandate = next(one.mandate for one in sent if isinstance(one, MandateGranted) and one.tag == fact.mandate)
+    order = fact.order
+    outside = list(mandate.outside(market=fact.market, point=fact.point, mtu=order.mtu))
+    if not mandate.allows_price(order.side, order.limit_neur_per_wh):
+        outside.append("limit")
+    return {"mandate": to_hex(fact.mandate), "outside": outside}

@@ -33,6 +33,11 @@ THRESHOLD = 2
 ROLES = ("operator", "dso", "registrar")
 PARTIES = (*HOUSEHOLDS, "retail", "net", "tax")
 DEVICES = tuple(f"{name}-device" for name in (*HOUSEHOLDS, "retail"))
+AGENT = "h2-agent"
+"""The key that trades for h2 under a mandate."""
+
+LEAVES, LEFT = "h4", FIRST + COUNT - 1
+"""The household that moves out, and the first MTU in which it takes no part any more: the day's last one."""
 
 
 def noise(label: str) -> bytes:
@@ -80,5 +85,5 @@ def keys_json() -> dict[str, dict[str, str]]:
     """Every key with its secret: these are keys of nobody."""
     return {
         name: {"secret": to_hex(key_of(name).secret), "address": address(name)}
-        for name in (*PARTIES, *DEVICES, *ROLES, *ATTESTERS)
+        for name in (*PARTIES, *DEVICES, AGENT, *ROLES, *ATTESTERS)
     }

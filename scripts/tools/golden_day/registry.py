@@ -20,16 +20,19 @@ from domain.facts import (
     MeterRegistered,
     ParticipantRegistered,
     PeriodDeclared,
+    PolicyPublished,
     TariffPublished,
+    TermEnded,
 )
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.markets import Market
 from domain.members import JsonDocument
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
 from domain.periods import Period
+from domain.policies import SigningPolicy, policy_at
 from domain.signed_terms import UNSIGNED, Term, parts_of, signed_by
 from domain.signing import recover
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from scripts.tools.golden_day.people import (
     AREA,
@@ -37,6 +40,8 @@ from scripts.tools.golden_day.people import (
     COUNT,
     FIRST,
     HOUSEHOLDS,
+    LEAVES,
+    LEFT,
     MARKET,
     THRESHOLD,
     ZONE,
@@ -51,6 +56,10 @@ CREDIT_NEUR = 10**13
 DEADLINE = 2**37
 VALID_FROM_MTU = FIRST - 200
 """From when terms, keys and meters are valid: before the readings of the day before."""
+
+POLICY_VERSIONS = ((1, VALID_FROM_MTU, 1_000), (2, FIRST + 1, 950))
+"""Versions of the DSO's signing policy: number, first MTU, and the loading up to which it signs. The second one begins
+within the day, after the first MTU of its sessions."""
 
 GRID = GridModel(
     code="golden street",
@@ -84,6 +93,14 @@ class Registered:
     keys: tuple[OrderKey, ...]
     agreements: tuple[Agreement, ...]
     guarantees: tuple[Guarantee, ...]
+    policies: tuple[SigningPolicy, ...]
+    ends: tuple[TermEnd, ...]
+
+    @property
+    def policy_hash(self) -> bytes | None:
+        """Of the signing policy in force at the day's first MTU, with which all its sessions begin."""
+        policy = policy_at(self.policies, FIRST)
+        return None if policy is None else policy.policy_hash
 
     def facts(self) -> Iterator[Fact]:
         """The facts in the order of the journal."""
@@ -103,6 +120,8 @@ class Registered:
             *map(KeyRegistered, self.keys),
             *map(AgreementSigned, self.agreements),
             *map(GuaranteeGiven, self.guarantees),
+            *map(PolicyPublished, self.policies),
+            *map(TermEnded, self.ends),
         )
 
 
@@ -118,6 +137,8 @@ def registered() -> Registered:
         keys=tuple(_order_key(name, point) for name, point in [*HOUSEHOLDS.items(), ("retail", None)]),
         agreements=tuple(map(_agreement, HOUSEHOLDS)),
         guarantees=tuple(map(_guarantee, HOUSEHOLDS)),
+        policies=tuple(_policy(*version) for version in POLICY_VERSIONS),
+        ends=tuple(_ends()),
     )
 
 
@@ -238,6 +259,41 @@ def _agreement(name: str) -> Agreement:
     return signed
 
 
+def _policy(version: int, valid_from_mtu: int, loading_highest_permille: int) -> SigningPolicy:
+    unsigned = SigningPolicy(
+        area=AREA,
+        version=version,
+        valid_from_mtu=valid_from_mtu,
+        markets=(MARKET,),
+        count_most=96,
+        given_up_most=1,
+        fallbacks_most=0,
+        voltage_lowest_micro_pu=900_000,
+        voltage_highest_micro_pu=1_100_000,
+        loading_highest_permille=loading_highest_permille,
+        capped_points_most=4,
+        capped_import_wh_most=10_000,
+        capped_export_wh_most=10_000,
+        rounds_most=8,
+        ties_rules=(1,),
+        forecast_rules=(1,),
+        dso_signature=UNSIGNED,
+    )
+    signed: SigningPolicy = _sign(unsigned, dso="dso")
+    return signed
+
+
+def _ends() -> Iterator[TermEnd]:
+    """A household moves out: its supply, its part, and its meter end, each signed by another set of those who may."""
+    account, retailer = address(LEAVES), address("retail")
+    supply = TermEnd(EndedTerm.AGREEMENT, f"supply {LEAVES}", AREA, account, retailer, LEFT, UNSIGNED, UNSIGNED, None)
+    part = TermEnd(EndedTerm.PARTICIPATION, LEAVES, AREA, account, None, LEFT, UNSIGNED, None, None)
+    meter = TermEnd(EndedTerm.METER, f"meter-{HOUSEHOLDS[LEAVES]}", AREA, None, None, LEFT, None, None, UNSIGNED)
+    yield _sign(supply, account=LEAVES, retailer="retail")
+    yield _sign(part, account=LEAVES)
+    yield _sign(meter, dso="dso")
+
+
 def _guarantee(name: str) -> Guarantee:
     terms: tuple[str, str, int, int, int] = (address("retail"), address(name), CREDIT_NEUR, 1, DEADLINE)
     digest = domain_of("Guarantees").digest(GUARANTEE, _guarantee_values(Guarantee(*terms, UNSIGNED)))
@@ -268,6 +324,7 @@ def terms_values(registry: Registered) -> dict[str, Any]:
             name: to_hex(domain_of(name).separator) for name in ("Guarantees", "Market", "Readings", "Settlement")
         },
         "grid_model_hash": to_hex(registry.area.grid_model_hash),
+        "policy_hashes": [to_hex(policy.policy_hash) for policy in registry.policies],
         "signatures": [row for fact in registry.terms for row in _signatures(fact)],
     }
 
@@ -282,6 +339,8 @@ def _signatures(fact: Fact) -> Iterator[dict[str, str]]:
         case TariffPublished(tariff=term) | AgreementSigned(agreement=term):
             yield from _parts(fact, term)
         case ParticipantRegistered(participant=term) | MeterRegistered(meter=term):
+            yield from _parts(fact, term)
+        case PolicyPublished(policy=term) | TermEnded(end=term):
             yield from _parts(fact, term)
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, TypeVar
 
 from domain.eip712 import SETTLEMENT
-from domain.facts import AttesterSignature, Fact, OrderAccepted, SettlementProposed, SettlementSigned
+from domain.facts import (
+    AttesterSignature,
+    Fact,
+    MandateGranted,
+    MandateRevoked,
+    OrderAccepted,
+    SettlementProposed,
+    SettlementSigned,
+)
 from domain.facts.settlement import settlement_values
 from domain.hashing import ZERO_HASH, from_hex, keccak, to_hex
 from domain.merkle import merkle_proofs
@@ -15,13 +24,14 @@ from domain.parties import ParticipantKind
 from domain.roles import ChainRole
 from domain.signing import recover
 from domain.statements import Statement, statement_hash, statement_leaf
-from domain.words import settlement_page_hashes
+from domain.words import Side, settlement_page_hashes
 from ledger_service.settlement.stage import proposal_of
 from scripts.tools.golden_day.metering import MeteredDay
 from scripts.tools.golden_day.people import ATTESTERS, MARKET, THRESHOLD, address, domain_of, key_of, noise
 from scripts.tools.golden_day.registry import Registered
 from scripts.tools.golden_day.trading import Traded
 from settling.columns import NO_CAP_WH
+from settling.mandates import check_mandates, traded_wh
 from settling.package import (
     Basis,
     EarlierSettlement,
@@ -40,6 +50,8 @@ from settling.unpacking import inputs_of
 from settling.verification import verify_package
 
 DOMAIN = domain_of("Settlement")
+
+_Kind = TypeVar("_Kind", MandateGranted, MandateRevoked)
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def _basis(
         agreements=registry.agreements,
         markets=(registry.market,),
         replacements=(),
-        ends=(),
+        ends=registry.ends,
         area=period.area,
         period=period.number,
         revision=revision,
@@ -111,8 +123,8 @@ def _basis(
         programs=tuple(PackagedProgram.of(item.validated, item.signed) for item in traded),
         sessions=tuple(map(_session, traded)),
         orders=tuple(sorted(_opened(traded), key=lambda fact: fact.tag)),
-        mandates=(),
-        revocations=(),
+        mandates=tuple(_under(traded, MandateGranted)),
+        revocations=tuple(_under(traded, MandateRevoked)),
         attestations=tuple(_attestations(metered, corrected=corrected)),
         earlier=earlier,
     )
@@ -141,6 +153,15 @@ def _opened(traded: Sequence[Traded]) -> Iterator[OrderAccepted]:
         tags = {word >> 128 for cleared in item.cleared for word in cleared.words}
         for fact in item.sent:
             if isinstance(fact, OrderAccepted) and int.from_bytes(fact.tag, "big") in tags:
+                yield fact
+
+
+def _under(traded: Sequence[Traded], kind: type[_Kind]) -> Iterator[_Kind]:
+    """The mandates under which agents signed those orders, or their ends."""
+    used = {fact.mandate for fact in _opened(traded)}
+    for item in traded:
+        for fact in item.sent:
+            if isinstance(fact, kind) and (fact.tag if isinstance(fact, MandateGranted) else fact.mandate) in used:
                 yield fact
 
 
@@ -183,6 +204,7 @@ def _values(item: SettledRevision) -> dict[str, Any]:
     return {
         "revision": proposed.revision,
         "positions": list(_positions(item.basis)),
+        "under_mandates": list(_under_mandates(item.basis)),
         "statements": _statements(proposed),
         "postings": [
             {
@@ -238,6 +260,21 @@ def _positions(basis: Basis) -> Iterator[dict[str, Any]]:
                 "export_cap_wh": _cap(int(columns.export_cap_wh[row, at])),
                 "scheduled_export_wh": int(columns.scheduled_export_wh[row, at]),
             }
+
+
+def _under_mandates(basis: Basis) -> Iterator[dict[str, Any]]:
+    """What agents' orders traded under each mandate in each local day, then in each MTU."""
+    traded = traded_wh(basis, check_mandates(basis, domain_of("Market")))
+    for tag in sorted({tag for tag, _ in traded}):
+        nothing: dict[int | date, int] = {}
+        bought, sold = (traded.get((tag, side), nothing) for side in Side)
+        days = sorted(span for span in {*bought, *sold} if isinstance(span, date))
+        mtus = sorted(span for span in {*bought, *sold} if not isinstance(span, date))
+        spans: list[int | date] = [*days, *mtus]
+        for span in spans:
+            when = {"day": span.isoformat()} if isinstance(span, date) else {"mtu": span}
+            told = {"bought_wh": bought.get(span, 0), "sold_wh": sold.get(span, 0)}
+            yield {"mandate": to_hex(tag), **when, **told}
 
 
 def _cap(wh: int) -> int | None:

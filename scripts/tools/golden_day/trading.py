@@ -101,7 +101,7 @@ def trade(registry: Registered, metered_wh: Mapping[str, Mapping[int, int]]) -> 
 def _trade(
     registry: Registered, session: Session, before: Sequence[Traded], metered_wh: Mapping[str, Mapping[int, int]]
 ) -> Traded:
-    sent = sent_in(session)
+    sent = sent_in(session, [fact for item in before for fact in item.sent])
     live = live_orders(sent)
     closed = closed_books(session, registry.market, live)
     nominated = _nominated([*(item.sent for item in before), sent])
@@ -127,6 +127,7 @@ def _trade(
         first_mtu=session.first_mtu,
         lot_wh=registry.market.lot_wh,
         earlier=earlier_by_mtu(earlier, points=points, mtus=session.mtus),
+        policy_hash=registry.policy_hash,
     )
     validated = program_fact(session, closed, registry.market, registry.area, schedules, earlier, result)
     root = before[-1].done.clearing_root if before else ZERO_HASH
@@ -222,7 +223,10 @@ def session_input(traded: Traded) -> dict[str, Any]:
 
 def orders_values(traded: Sequence[Traded]) -> list[dict[str, Any]]:
     """Of each session what follows from what was sent."""
-    return [{"session": item.opened.session, "sent": [sent_values(fact) for fact in item.sent]} for item in traded]
+    sent = [fact for item in traded for fact in item.sent]
+    return [
+        {"session": item.opened.session, "sent": [sent_values(fact, sent) for fact in item.sent]} for item in traded
+    ]
 
 
 def books_values(traded: Sequence[Traded]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.golden.second.journal import journal, package
-from tests.golden.second.orders import book_values, live, sent_values
+from tests.golden.second.orders import Mandates, book_values, live, sent_values
 from tests.golden.second.primitives import ZERO, Json, hash_of, hexed
 from tests.golden.second.programs import Before, program_values
 from tests.golden.second.readings import readings
@@ -15,9 +15,9 @@ def recomputed(inputs: Json) -> Json:
     """The files of the day by name, from `inputs.json` alone."""
     made: Json = {"1_terms.json": terms(inputs)}
     orders, books, programs = [], [], []
-    before = Before([], [], {}, ZERO)
+    before, mandates = Before([], [], {}, ZERO), Mandates()
     for session in inputs["sessions"]:
-        rows = sent_values(inputs, session)
+        rows = sent_values(inputs, session, mandates)
         standing = live(session, rows)
         orders.append({"session": session["opened"]["session"], "sent": rows})
         books.append(book_values(inputs["market"]["market"], session, standing))

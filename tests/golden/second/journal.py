@@ -18,7 +18,7 @@ from tests.golden.second.primitives import (
 )
 from tests.golden.second.registry import payloads
 
-RECEIPTED = {"order.accepted": 1, "order.cancelled": 2}
+RECEIPTED = {"order.accepted": 1, "order.cancelled": 2, "mandate.granted": 3, "mandate.revoked": 4}
 RULES = {"receipts": 1, "substitutes": 2, "lines": 1}
 """Versions of the rules that this implementation knows."""
 
@@ -40,6 +40,7 @@ def trading_facts(inputs: Json, session: Json, sent: Json, book: Json, program: 
         payload = {name: value for name, value in item.items() if name != "kind"}
         if item["kind"] in RECEIPTED:
             payload |= {"tag": row["tag"], "rules": {"receipts": RULES["receipts"]}}
+            payload |= {"mandate": row["mandate"]} if "mandate" in row else {}
         yield item["kind"], payload
     books = [{name: one[name] for name in ("mtu", "tags", "chain", "book_hash")} for one in book["books"]]
     yield "book.closed", {**place, **span, "books": books}
@@ -156,8 +157,9 @@ def journal(inputs: Json, made: Json) -> Json:
 def receipt(chain: Json, sequence: int, kind: str, payload: Json, head: bytes, signature: str) -> Json:
     """The operator's receipt for an entry."""
     order = payload.get("order", payload)
-    values = {name: order[name] for name in ("session", "mtu", "revision")}
-    values |= {"market": id_of(payload["market"]), "tag": payload["tag"], "kind": RECEIPTED[kind], "sequence": sequence}
+    values = {name: order.get(name, 0) for name in ("session", "mtu", "revision")}
+    market = id_of(payload["market"]) if "market" in payload else ZERO
+    values |= {"market": market, "tag": payload["tag"], "kind": RECEIPTED[kind], "sequence": sequence}
     values |= {"journalHead": head, "marketTime": payload["market_time"]}
     digest = digest_of(chain, "Market", "Receipt", values)
     return {
@@ -185,12 +187,14 @@ def package(inputs: Json, made: Json, at: int) -> Json:
         "tariffs": "tariff.published",
         "agreements": "agreement.signed",
     }
+    end_mtu = period["first_mtu"] + period["count"]
+    orders = packaged_orders(inputs, made)
     earlier = [{"revision": one["revision"], "words": one["words"]} for one in made["6_settlements.json"][:at]]
     return {
         **{name: payloads(inputs, kind) for name, kind in kinds.items()},
         "markets": [inputs["market"]],
         "replacements": [],
-        "ends": [],
+        "ends": [end for end in payloads(inputs, "term.ended") if end["end_mtu"] < end_mtu],
         "area": period["area"],
         "period": period["number"],
         "revision": settled["revision"],
@@ -199,9 +203,9 @@ def package(inputs: Json, made: Json, at: int) -> Json:
         "grid_model": inputs["area"]["grid_model"],
         "programs": [packaged_program(inputs, *one) for one in zip(inputs["sessions"], books, programs, strict=True)],
         "sessions": [packaged_session(*one) for one in zip(inputs["sessions"], books, programs, strict=True)],
-        "orders": packaged_orders(inputs, made),
-        "mandates": [],
-        "revocations": [],
+        "orders": orders,
+        "mandates": under_which(inputs, made, orders, "mandate.granted", "tag"),
+        "revocations": under_which(inputs, made, orders, "mandate.revoked", "mandate"),
         "attestations": packaged_attestations(attestations),
         "earlier": earlier,
         "proposal": proposal(inputs, inputs["settlements"][at], settled),
@@ -245,6 +249,12 @@ def packaged_orders(inputs: Json, made: Json) -> list[Json]:
     }
     found = [payload for kind, payload in facts(inputs, made) if kind == "order.accepted" and payload["tag"] in tags]
     return sorted(found, key=lambda payload: payload["tag"])
+
+
+def under_which(inputs: Json, made: Json, orders: list[Json], kind: str, member: str) -> list[Json]:
+    """The mandates under which agents signed these orders, or their ends, in order of recording."""
+    tags = {order["mandate"] for order in orders if "mandate" in order}
+    return [payload for found, payload in facts(inputs, made) if found == kind and payload[member] in tags]
 
 
 def packaged_attestations(rows: list[Json]) -> list[Json]:

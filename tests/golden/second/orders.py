@@ -1,4 +1,4 @@
-"""Orders, their words, and books (section 3)."""
+"""Orders and what agents may send (sections 3 and 10), their words, and books."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.golden.second.primitives import (
     raw,
     signer_of,
 )
+from tests.golden.second.registry import members_of, snake
 
 RESULT_BITS = (2**48 - 1) << 24
 """Cap and accepted, which are zero in a masked word."""
@@ -59,6 +60,11 @@ def digest_of_sent(chain: Json, sent: Json) -> bytes:
     """What a device signed."""
     if sent["kind"] == "order.accepted":
         return digest_of(chain, "Market", "Order", sent["order"])
+    if sent["kind"] == "mandate.revoked":
+        return digest_of(chain, "Market", "MandateRevocation", sent)
+    if sent["kind"] == "mandate.granted":
+        mandate = sent["mandate"]
+        return digest_of(chain, "Market", "Mandate", {name: mandate[snake(name)] for name in members_of("Mandate")})
     values = {"market": id_of(sent["market"]), "session": sent["session"], "revision": sent["revision"]}
     if sent["kind"] == "order.cancelled":
         return digest_of(chain, "Market", "Cancel", values | {"mtu": sent["mtu"], "orderId": sent["order_id"]})
@@ -86,23 +92,53 @@ class Live:
     word: Word
 
 
-def sent_values(inputs: Json, session: Json) -> list[Json]:
-    """Of each message what follows from it."""
+Mandates = dict[tuple[str, str], tuple[str, Json]]
+"""The last mandate of each account and agent: its tag, and what it says."""
+
+
+def sent_values(inputs: Json, session: Json, mandates: Mandates) -> list[Json]:
+    """Of each message what follows from it; `mandates` are those that stand, and takes in what becomes of them."""
     rows, tag_of = [], {}
     for sent in session["sent"]:
-        digest = digest_of_sent(inputs["chain"], sent)
         own: Json = {}
+        if sent["kind"] == "mandate.revoked":
+            own["mandate"], _ = mandates.pop((sent["account"], sent["agent"]))
+        digest = digest_of_sent(inputs["chain"], sent | own)
+        tag = hexed(digest[:16])
         if sent["kind"] == "order.accepted":
             order = sent["order"]
-            own = {"tag": hexed(digest[:16]), "word": shown(word_of(order, digest[:16]).pack())}
-            tag_of[order["account"], order["orderId"]] = own["tag"]
+            own = {"tag": tag, "word": shown(word_of(order, digest[:16]).pack())}
+            tag_of[order["account"], order["orderId"]] = tag
+            own |= under_mandate(sent, mandates)
         elif sent["kind"] == "order.cancelled":
             own = {"tag": tag_of[sent["account"], sent["order_id"]]}
-        else:
+        elif sent["kind"] == "schedule.nominated":
             own = {"values_hash": hexed(values_hash(sent["net_wh"]))}
+        else:
+            own = {"tag": tag, **own}
+        if sent["kind"] == "mandate.granted":
+            mandate = sent["mandate"]
+            mandates[mandate["account"], mandate["agent"]] = tag, mandate
         signer = signer_of(digest, sent["signature"])
         rows.append({"kind": sent["kind"], "digest": hexed(digest), **own, "signer": signer})
     return rows
+
+
+def under_mandate(sent: Json, mandates: Mandates) -> Json:
+    """Of an order that an agent signed: its mandate, and what of the order is not in it."""
+    order = sent["order"]
+    if (order["account"], sent["order_key"]) not in mandates:
+        return {}
+    tag, mandate = mandates[order["account"], sent["order_key"]]
+    limit, prices = order["limitPriceNeurPerWh"], ("highest_buy_neur_per_wh", "lowest_sell_neur_per_wh")
+    highest, lowest = (mandate[name] for name in prices)
+    asked = {
+        "market": sent["market"] in mandate["markets"],
+        "point": sent["point"] in mandate["points"] if sent["point"] else not mandate["points"],
+        "mtu": mandate["from_mtu"] <= order["mtu"] < mandate["to_mtu"],
+        "limit": limit >= lowest if order["side"] else limit <= highest,
+    }
+    return {"mandate": tag, "outside": [name for name, within in asked.items() if not within]}
 
 
 def live(session: Json, rows: list[Json]) -> list[Live]:

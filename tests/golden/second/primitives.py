@@ -132,12 +132,17 @@ def _struct(type_string: str, values: Json) -> bytes:
     parts = [keccak(type_string.encode())]
     for member in type_string[type_string.index("(") + 1 : -1].split(","):
         kind, name = member.split(" ")
-        value = values[name]
-        if kind == "string":
-            parts.append(keccak(value.encode()))
-        else:
-            parts.append(encoded(raw(value) if isinstance(value, str) else value))
+        parts.append(_member(kind, values[name]))
     return keccak(b"".join(parts))
+
+
+def _member(kind: str, value: Any) -> bytes:
+    """`encodeData` of one member: texts by their hash, arrays by the hash of what they hold."""
+    if kind.endswith("[]"):
+        return keccak(b"".join(_member(kind.removesuffix("[]"), item) for item in value))
+    if kind == "string":
+        return keccak(value.encode())
+    return encoded(raw(value) if isinstance(value, str) else value)
 
 
 def separator(chain: Json, contract: str) -> bytes:

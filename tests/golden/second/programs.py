@@ -23,6 +23,7 @@ from tests.golden.second.primitives import (
     raw,
     signer_of,
 )
+from tests.golden.second.registry import policy_hash_at
 
 CAPS = ("import_cap_wh", "export_cap_wh")
 
@@ -223,7 +224,7 @@ def report_of(inputs: Json, session: Json, schedules: dict[str, list[int]], hash
         "grid": grid["code"],
         "grid_model_hash": hexed(hash_of(grid)),
         **hashes,
-        "policy_hash": None,  # the DSO of this day has published none
+        "policy_hash": policy_hash_at(inputs, first),
         "first_mtu": first,
         "count": session["opened"]["count"],
         "lot_wh": inputs["market"]["lot_wh"],

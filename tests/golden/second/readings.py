@@ -22,7 +22,7 @@ from tests.golden.second.primitives import (
     raw,
     signer_of,
 )
-from tests.golden.second.registry import payloads
+from tests.golden.second.registry import meters_at, payloads
 
 DAY = 96
 CHANNELS = ("import", "export")
@@ -167,7 +167,7 @@ def reading_hash(reading: Json) -> bytes:
 def attested(inputs: Json, known: dict[str, dict[int, Register]], item: Json) -> Json:
     """An attestation of an MTU, from the readings known."""
     zone, mtu = inputs["area"]["zone"], item["mtu"]
-    readings = [leaf(known[meter], meter, mtu, zone) for meter in sorted(known, key=id_of)]
+    readings = [leaf(known[meter], meter, mtu, zone) for meter in meters_at(inputs, mtu)]
     hashes = [reading_hash(reading) for reading in readings]
     root = merkle_root(hashes)
     sums = {name: sum(reading[name] for reading in readings) for name in ("import_wh", "export_wh")}

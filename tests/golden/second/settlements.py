@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.golden.second.primitives import (
     SETTLEMENT_PAGE,
@@ -26,7 +28,7 @@ from tests.golden.second.primitives import (
     signer_of,
 )
 from tests.golden.second.programs import tightest
-from tests.golden.second.registry import payloads
+from tests.golden.second.registry import end_of, payloads, takes_part
 
 NO_ACCOUNT = "0x" + "00" * 20
 """The clearing pool."""
@@ -149,8 +151,10 @@ def newest(versions: Iterable[Json], name: str, mtu: int) -> Json | None:
 def terms_at(inputs: Json, account: str, mtu: int) -> Terms | None:
     """Agreement and tariff version of an account."""
     mine = [item for item in payloads(inputs, "agreement.signed") if item["account"] == account]
-    agreement = newest(mine, "agreement", mtu)
-    if agreement is None:
+    ends = {item["agreement"]: end_of(inputs, "agreement", item["agreement"]) for item in mine}
+    begun = [item for item in mine if item["valid_from_mtu"] < ends[item["agreement"]]]
+    agreement = newest(begun, "agreement", mtu)
+    if agreement is None or mtu >= ends[agreement["agreement"]] or not takes_part(inputs, account, mtu):
         return None
     versions = [item for item in payloads(inputs, "tariff.published") if item["tariff"] == agreement["tariff"]]
     tariff = newest(versions, "tariff", mtu)
@@ -169,11 +173,12 @@ def position(inputs: Json, programs: list[Json], home: Household, mtu: int) -> J
     """B, S, I, E and caps of a household in an MTU."""
     net = sum(trade.wh * (-1 if trade.side else 1) for trade in home.trades if trade.mtu == mtu)
     bought, sold = max(net, 0), max(-net, 0)
-    rows = home.metered.get(mtu)
+    is_there = takes_part(inputs, home.account, mtu)
+    rows = home.metered.get(mtu) if is_there else None
     flows = [sum(reading[name] for reading, _ in rows) for name in ("import_wh", "export_wh")] if rows else None
     caps, scheduled = [], 0
     for session, program in zip(inputs["sessions"], programs, strict=True):
-        own = [e for e in session["envelopes"] if (e["point"], e["mtu"]) == (home.point, mtu)]
+        own = [e for e in session["envelopes"] if is_there and (e["point"], e["mtu"]) == (home.point, mtu)]
         caps += own
         if own:
             scheduled = max(-program["schedules"][home.point][mtu - session["opened"]["first_mtu"]], 0)
@@ -416,6 +421,31 @@ def postings(inputs: Json, billed: list[Billed], trades: list[Trade]) -> list[Js
     ]
 
 
+# ---- agents
+
+
+def under_mandates(inputs: Json, orders: list[list[Json]], trades: list[Trade]) -> list[Json]:
+    """What agents' orders traded under each mandate in each local day, then in each MTU."""
+    sent_rows = [row for rows in orders for row in rows if row["kind"] == "order.accepted"]
+    mandate_of = {row["tag"]: row["mandate"] for row in sent_rows if "mandate" in row}
+    zone = {
+        row["tag"]: ZoneInfo(sent["mandate"]["zone"])
+        for session, rows in zip(inputs["sessions"], orders, strict=True)
+        for sent, row in zip(session["sent"], rows, strict=True)
+        if sent["kind"] == "mandate.granted"
+    }
+    sums: dict[tuple[str, str, int | str], list[int]] = defaultdict(lambda: [0, 0])
+    for trade in trades:
+        if (mandate := mandate_of.get(trade.tag)) is not None:
+            day = datetime.fromtimestamp(trade.mtu * 900, UTC).astimezone(zone[mandate]).date()
+            for span in (("mtu", trade.mtu), ("day", day.isoformat())):
+                sums[mandate, *span][trade.side] += trade.wh
+    return [
+        {"mandate": mandate, name: at, "bought_wh": bought, "sold_wh": sold}
+        for (mandate, name, at), (bought, sold) in sorted(sums.items())
+    ]
+
+
 # ---- the whole settlement
 
 
@@ -486,8 +516,9 @@ def settlements(inputs: Json, orders: list[Json], programs: list[Json], readings
     rows, first = readings["attestations"], len(readings["attestations"]) - len(inputs["metering"]["corrected"])
     found: list[Json] = []
     before: dict[str, int] = defaultdict(int)
+    agents = {"under_mandates": under_mandates(inputs, [item["sent"] for item in orders], trades)}
     for settled, attestations in zip(inputs["settlements"], (rows[:first], rows), strict=True):
-        found.append(settlement(inputs, settled, trades, attestations, programs, dict(before)))
+        found.append(settlement(inputs, settled, trades, attestations, programs, dict(before)) | agents)
         for row in found[-1]["statements"]:
             before[row["statement"]["account"]] += int(row["statement"]["due_neur"])
     return found
