@@ -76,7 +76,7 @@ def ours(day: Day) -> tuple[Ints, int]:
     trades = TradeColumns(day.household, day.mtu, day.is_ask, day.energy_wh, price)
     bought, sold = positions(trades, size=size)
     no_cap, none = np.full(size, NO_CAP_WH, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    columns = Columns(bought, sold, day.import_wh, day.export_wh, no_cap, no_cap, none, none)
+    columns = Columns(bought, sold, day.import_wh, day.export_wh, no_cap, no_cap, none, none, none)
     tariff = {name: np.array([rate]) for name, rate in RATES.items()}
     prices = Prices(tariff=tariff, vat_bp=np.array([VAT_BP]), own=OwnPrices({}, {}))
     sums = sum_up(columns, trades, prices)

@@ -51,6 +51,8 @@ GRID_FEE_LOCAL = Kind("grid_fee_local", -1, "grid_fee_local_neur_per_wh", OtherS
 GRID_FEE = Kind("grid_fee", -1, "grid_fee_neur_per_wh", OtherSide.DSO, True)
 LEVY = Kind("levy", -1, "levy_neur_per_wh", OtherSide.TAX, True)
 COMPENSATION = Kind("curtailment_compensation", 1, "compensation_neur_per_wh", OtherSide.DSO, False)
+BALANCING_SHORTFALL = Kind("balancing_shortfall", -1, "imbalance_shortfall_neur_per_wh", OtherSide.DSO, True)
+BALANCING_SURPLUS = Kind("balancing_surplus", 1, "imbalance_surplus_neur_per_wh", OtherSide.DSO, False)
 
 TRADE_KINDS = (LOCAL_PURCHASE, LOCAL_SALE)
 """One line per market, session, MTU and price: what was bought, then what was sold."""
@@ -66,8 +68,11 @@ POSITION_KINDS = (
     GRID_FEE,
     LEVY,
     COMPENSATION,
+    BALANCING_SHORTFALL,
+    BALANCING_SURPLUS,
 )
-"""One line per MTU, of the net position over all energy markets against what was metered."""
+"""One line per MTU, of the net position over all energy markets against what was metered; the last two, of what was
+metered before and can't be corrected any more."""
 
 KINDS = (*TRADE_KINDS, *POSITION_KINDS)
 """Every kind that has energy and a price, in the order of the protocol's table."""

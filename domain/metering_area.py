@@ -91,6 +91,11 @@ class MeteringArea:
         """Whether readings of a period are still corrected: until the horizon after all its MTUs were resolved."""
         return period.resolved_at is None or market_time <= period.resolved_at + self.horizon_seconds
 
+    def is_final(self, mtu: int, *, market_time: int) -> bool:
+        """Whether readings of an MTU of a declared period are not corrected any more."""
+        period = self.period_of(mtu)
+        return period is not None and not self.takes_corrections(period, market_time=market_time)
+
     @property
     def meter_codes(self) -> tuple[str, ...]:
         """The meters at whose points somebody stands."""

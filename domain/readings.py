@@ -30,7 +30,11 @@ class Quality(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Registers of one meter at the end of one MTU, and the energy of that MTU. All energies in Wh, never negative."""
+    """Registers of one meter at the end of one MTU, and the energy of that MTU. All energies in Wh, never negative.
+
+    Its two balancing energies alone may be: what the meter metered before this MTU beyond what was attested there, and
+    can't be corrected there any more. They are zero but in the first MTU that takes corrections (`settling.balancing`).
+    """
 
     meter_code: str
     mtu: int
@@ -41,8 +45,12 @@ class Reading:
     sequence: int
     quality: Quality
     nonce: bytes
+    balancing_import_wh: int = 0
+    balancing_export_wh: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("balancing_import_wh", "balancing_export_wh"):
+            check_range(field=name, value=getattr(self, name), lowest=-MAX_SAFE_INTEGER, highest=MAX_SAFE_INTEGER)
         for name in ("import_register_wh", "export_register_wh", "import_wh", "export_wh"):
             check_range(field=name, value=getattr(self, name), lowest=0, highest=MAX_SAFE_INTEGER)
         check_range(field="sequence", value=self.sequence, lowest=0, highest=2**32 - 1)
@@ -56,6 +64,16 @@ class Reading:
         """keccak of the meter code."""
         return text_id(self.meter_code)
 
+    @property
+    def begins_wh(self) -> tuple[int, int]:
+        """(import, export) registers at the beginning of its MTU."""
+        return self.import_register_wh - self.import_wh, self.export_register_wh - self.export_wh
+
+    @property
+    def balancing_wh(self) -> tuple[int, int]:
+        """(import, export) of its balancing entry."""
+        return self.balancing_import_wh, self.balancing_export_wh
+
     def hash(self) -> bytes:
         """`readingHash` of docs/protocol.md section 4; the random nonce keeps it from being guessed."""
         numbers = (
@@ -67,10 +85,17 @@ class Reading:
             self.sequence,
             int(self.quality),
         )
-        return keccak(self.meter_id + b"".join(number.to_bytes(32, "big") for number in numbers) + self.nonce)
+        balancing = self.balancing_wh if any(self.balancing_wh) else ()
+        return keccak(
+            self.meter_id
+            + b"".join(number.to_bytes(32, "big") for number in numbers)
+            + self.nonce
+            + b"".join(energy_wh.to_bytes(32, "big", signed=True) for energy_wh in balancing)
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form: a balancing entry stands there only where there is one."""
+        balancing = {"balancing_import_wh": self.balancing_import_wh, "balancing_export_wh": self.balancing_export_wh}
         return {
             "meter": self.meter_code,
             "mtu": self.mtu,
@@ -81,6 +106,7 @@ class Reading:
             "sequence": self.sequence,
             "quality": int(self.quality),
             "nonce": to_hex(self.nonce),
+            **(balancing if any(self.balancing_wh) else {}),
         }
 
     @classmethod
@@ -96,6 +122,8 @@ class Reading:
             sequence=data["sequence"],
             quality=Quality(whole(data["quality"])),
             nonce=hex_bytes(data["nonce"], length=NONCE_BYTES),
+            balancing_import_wh=data.get("balancing_import_wh", 0),
+            balancing_export_wh=data.get("balancing_export_wh", 0),
         )
 
 

@@ -14,6 +14,7 @@ from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading
 from domain.registers import RegisterReading
 from domain.signing import BadSignature, recover
+from settling.balancing import goes_on
 
 ATTESTATIONS_MAX = 3_200
 """Most MTUs in one set: a month."""
@@ -110,9 +111,16 @@ def _check_leaves(item: SignedAttestation, area: MeteringArea) -> None:
 
 
 def _check_register(
-    reading: Reading, before: Leaves | None, registers: Mapping[tuple[str, int], list[RegisterReading]]
+    reading: Reading,
+    before: Leaves | None,
+    registers: Mapping[tuple[str, int], list[RegisterReading]],
+    *,
+    is_closed: bool,
 ) -> None:
-    """A measured register is signed by its meter; the interval is the difference to the register before."""
+    """A measured register is signed by its meter; the interval is the difference to the register before.
+
+    `is_closed`: what stands `before` takes no corrections any more, so that a balancing entry may make up for it.
+    """
     code, mtu = reading.meter_code, reading.mtu
     if reading.quality is Quality.MEASURED:
         signed = RegisterReading(
@@ -126,21 +134,7 @@ def _check_register(
             raise AttestationRefused(mtu=mtu, reason=f"no message of meter {code!r} holds its reading")
     elif reading.sequence != 0:
         raise AttestationRefused(mtu=mtu, reason=f"the substitute of meter {code!r} has a sequence")
-    earlier = before.get(code) if before is not None else None
-    if earlier is not None:
-        base = (earlier.import_register_wh, earlier.export_register_wh)
-    else:
-        baselines = registers.get((code, mtu - 1), [])
-        found = baselines[0] if len(baselines) == 1 else None
-        base = (
-            (found.import_register_wh, found.export_register_wh)
-            if found is not None
-            else (reading.import_register_wh, reading.export_register_wh)
-        )
-    if (reading.import_register_wh - base[0], reading.export_register_wh - base[1]) != (
-        reading.import_wh,
-        reading.export_wh,
-    ):
+    if not goes_on(reading, before, is_closed=is_closed):
         raise AttestationRefused(mtu=mtu, reason=f"interval of meter {code!r} is not the difference of its registers")
 
 
@@ -186,9 +180,14 @@ def _check_last(
 
 
 def verify_set(
-    given: AttestationSet, *, area: MeteringArea, next_revision: Callable[[int], int], leaves_at: LeavesAt
+    given: AttestationSet,
+    *,
+    area: MeteringArea,
+    now: int,
+    next_revision: Callable[[int], int],
+    leaves_at: LeavesAt,
 ) -> None:
-    """Check that all attestations of a set hold.
+    """Check that all attestations of a set hold, at market time `now`.
 
     `next_revision` tells which revision an MTU takes next, `leaves_at` what was last attested for it. Raises
     AttestationRefused, or RevisionTaken where the recorded state has moved on.
@@ -214,8 +213,9 @@ def verify_set(
         check_signatures(item, area)
         _check_leaves(item, area)
         before = fresh.get(mtu - 1) or leaves_at(mtu - 1)
+        is_closed = mtu == declared.first_mtu and area.is_final(mtu - 1, market_time=now)
         for reading in item.readings:
-            _check_register(reading, before, registers)
+            _check_register(reading, before, registers, is_closed=is_closed)
         fresh[mtu] = item.leaves
         if changes_nothing(fresh[mtu], leaves_at(mtu)):
             raise AttestationRefused(mtu=mtu, reason="its leaves are those attested already")

@@ -32,8 +32,9 @@ class Columns:
     """Energies in Wh, not negative, one row per household and one column per MTU.
 
     `bought_wh` and `sold_wh` are positions: netted over all markets, one of them zero. `import_wh` and `export_wh` hold
-    what is settled as metered (the position, where unread); caps are NO_CAP_WH where there is none; `terms` is the row
-    of the price tables, NO_TERMS where no agreement is valid.
+    what is settled as metered (the position, where unread); caps are NO_CAP_WH where there is none; `balancing_wh` is
+    positive where the household drew more before; `terms` is the row of the price tables, NO_TERMS where no agreement
+    is valid.
     """
 
     bought_wh: Ints
@@ -43,6 +44,7 @@ class Columns:
     import_cap_wh: Ints
     export_cap_wh: Ints
     scheduled_export_wh: Ints
+    balancing_wh: Ints
     terms: Ints
 
     def rows(self, start: int, stop: int) -> Columns:
@@ -114,13 +116,16 @@ def line_energies(columns: Columns) -> Iterator[tuple[Kind, Ints]]:
     yield lines.GRID_FEE, beyond_bought
     yield lines.LEVY, drawn
     yield lines.COMPENSATION, np.maximum(columns.scheduled_export_wh - columns.export_cap_wh, 0)
+    yield lines.BALANCING_SHORTFALL, np.maximum(columns.balancing_wh, 0)
+    yield lines.BALANCING_SURPLUS, np.maximum(-columns.balancing_wh, 0)
 
 
 def fits_int64(columns: Columns, trades: TradeColumns, prices: Prices) -> bool:
     """Whether no product or sum of this settlement can leave int64."""
     if columns.terms.size == 0:
         return True
-    energies = (columns.bought_wh, columns.sold_wh, columns.import_wh, columns.export_wh, columns.scheduled_export_wh)
+    metered = (columns.import_wh, columns.export_wh, np.abs(columns.balancing_wh))
+    energies = (columns.bought_wh, columns.sold_wh, *metered, columns.scheduled_export_wh)
     energy = max(int(np.max(column)) for column in (*energies, trades.energy_wh) if column.size)
     tables = (trades.price_neur_per_wh, *prices.tariff.values())
     price = max((int(np.max(np.abs(table))) for table in tables if table.size), default=0)

@@ -42,13 +42,18 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """Interval energy of a point in one MTU, and the hashes of the readings it comes from, in leaf order."""
+    """Interval energy of a point in one MTU, and the hashes of the readings it comes from, in leaf order.
+
+    `balancing_wh`: what it drew before, beyond what it fed in, that nothing else settles (`settling.balancing`); alone
+    of all energies it may be negative.
+    """
 
     point: str
     mtu: int
     import_wh: int
     export_wh: int
     readings: tuple[bytes, ...]
+    balancing_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from settling.columns import BLOCK_POINTS, Columns, Prices, Sums, line_energies
 from settling.inputs import Party, Trade
 from settling.terms import Terms
 
-LINES_RULE = 1
+LINES_RULE = 2
 """Version of the rule that gives the lines of all statements (docs/protocol.md section 8); settlements name it."""
 
 

@@ -146,10 +146,13 @@ def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades
     rows = _PointRows(households, terms, first)
     bought, sold = positions(trades, size=size)
     drawn, fed = bought.copy(), sold.copy()
+    balancing = np.zeros(size, dtype=np.int64)
     for reading in inputs.metered:
-        row = rows.at(reading.point, reading.mtu)
+        row, at_mtu = rows.at(reading.point, reading.mtu), reading.mtu - first
         if row is not None:
-            drawn[row, reading.mtu - first], fed[row, reading.mtu - first] = reading.import_wh, reading.export_wh
+            drawn[row, at_mtu], fed[row, at_mtu] = reading.import_wh, reading.export_wh
+            if households[row].first_mtu < reading.mtu:  # what was metered before is of whoever stood there then
+                balancing[row, at_mtu] = reading.balancing_wh
     import_cap = np.full(size, NO_CAP_WH, dtype=np.int64)
     export_cap = np.full(size, NO_CAP_WH, dtype=np.int64)
     scheduled = np.zeros(size, dtype=np.int64)
@@ -163,7 +166,7 @@ def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades
             import_cap[at] = min(int(import_cap[at]), limit.import_cap_wh)
         if limit.export_cap_wh is not None:
             export_cap[at] = min(int(export_cap[at]), limit.export_cap_wh)
-    return Columns(bought, sold, drawn, fed, import_cap, export_cap, scheduled, terms.matrix)
+    return Columns(bought, sold, drawn, fed, import_cap, export_cap, scheduled, balancing, terms.matrix)
 
 
 class _PointRows:

@@ -30,8 +30,8 @@ from domain.readings import Quality, Reading
 from domain.registers import RegisterReading
 from domain.units import MTUS_PER_HOUR
 
-SUBSTITUTE_RULE = 2
-"""Version of the rule above; facts of readings name it."""
+SUBSTITUTE_RULE = 3
+"""Version of the rule above, and of that for balancing entries (`settling.balancing`); facts of readings name it."""
 
 MTUS_PER_DAY = 24 * MTUS_PER_HOUR
 """MTUs of a day without a change of the clock."""
@@ -165,7 +165,16 @@ def substitute_nonce(known: Known, *, meter_id: bytes, mtu: int) -> bytes:
     """
     before, after = known.around(mtu)
     source = before or after
-    return keccak(_SUBSTITUTE_TAG + meter_id + mtu.to_bytes(32, "big") + (source.nonce if source else ZERO_HASH))
+    return _nonce(meter_id, mtu, source.nonce if source else ZERO_HASH)
+
+
+def unheard_nonce(*, meter_id: bytes, mtu: int) -> bytes:
+    """The nonce of a substitute of a meter of which nothing is known."""
+    return _nonce(meter_id, mtu, ZERO_HASH)
+
+
+def _nonce(meter_id: bytes, mtu: int, rests_on: bytes) -> bytes:
+    return keccak(_SUBSTITUTE_TAG + meter_id + mtu.to_bytes(32, "big") + rests_on)
 
 
 def leaves(

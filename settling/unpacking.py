@@ -118,17 +118,25 @@ def _trades(basis: Basis, successors: Mapping[bytes, bytes]) -> Iterator[Trade]:
 
 
 def _metered(basis: Basis) -> Iterator[Metered]:
-    """Energy per point and MTU: the sum over the meters registered at the point, in leaf order."""
+    """Energy per point and MTU: the sum over the meters registered at the point, in leaf order.
+
+    A balancing entry counts where its meter hung at the same point before.
+    """
     registered = sorted(basis.meters, key=lambda meter: meter.valid_from_mtu)
     points: dict[str, list[tuple[int, str]]] = {}
     for meter in registered:
         points.setdefault(meter.meter, []).append((meter.valid_from_mtu, meter.point))
+
+    def point_of(meter: str, mtu: int) -> str | None:
+        valid = [point for begins, point in points.get(meter, ()) if begins <= mtu]
+        return valid[-1] if valid else None
+
     found: dict[tuple[str, int], list[Reading]] = {}
     for item in basis.attestations:
         for reading in item.readings or ():
-            valid = [point for begins, point in points.get(reading.meter_code, ()) if begins <= reading.mtu]
-            if valid:
-                found.setdefault((valid[-1], reading.mtu), []).append(reading)
+            point = point_of(reading.meter_code, reading.mtu)
+            if point is not None:
+                found.setdefault((point, reading.mtu), []).append(reading)
     for (point, mtu), readings in found.items():
         yield Metered(
             point=point,
@@ -136,6 +144,11 @@ def _metered(basis: Basis) -> Iterator[Metered]:
             import_wh=sum(reading.import_wh for reading in readings),
             export_wh=sum(reading.export_wh for reading in readings),
             readings=tuple(reading.hash() for reading in readings),
+            balancing_wh=sum(
+                reading.balancing_import_wh - reading.balancing_export_wh
+                for reading in readings
+                if any(reading.balancing_wh) and point_of(reading.meter_code, mtu - 1) == point
+            ),
         )
 
 

@@ -49,20 +49,25 @@ LINES = (
     LineKind("grid_fee", "dso", "grid_fee", -1, taxed=True),
     LineKind("levy", "tax", "levy", -1, taxed=True),
     LineKind("curtailment_compensation", "dso", "compensation", 1, taxed=False),
+    LineKind("balancing_shortfall", "dso", "imbalance_shortfall", -1, taxed=True),
+    LineKind("balancing_surplus", "dso", "imbalance_surplus", 1, taxed=False),
 )
-"""Kinds of lines of the position against the meter, in their order (protocol.md section 8)."""
+"""Kinds of lines of the position against the meter, and of balancing entries, in their order (protocol.md section
+8)."""
 
 KINDS_BY_NAME = {kind.name: kind for kind in (*TRADE_LINES, *LINES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Energy of an account in an MTU, Wh: bought and sold netted over all markets, metered import and export."""
+    """Energy of an account in an MTU, Wh: bought and sold netted over all markets, metered import and export, and what
+    it drew (+) or fed in before, as a balancing entry says."""
 
     bought: int
     sold: int
     imported: int
     exported: int
+    balancing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ def line_energies(flows: Flows, bounds: Bounds) -> list[int]:
         max(imported - bought, 0),
         imported,
         max(bounds.scheduled_export - most_exported, 0),
+        max(flows.balancing, 0),
+        max(-flows.balancing, 0),
     ]
 
 

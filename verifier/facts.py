@@ -343,6 +343,8 @@ class Reading:
     sequence: int
     quality: int
     nonce: str
+    balancing_import_wh: int = 0
+    balancing_export_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,9 @@ def reading_hash(reading: Reading) -> bytes:
     registers = (reading.import_register_wh, reading.export_register_wh)
     numbers = (reading.mtu, *registers, reading.import_wh, reading.export_wh, reading.sequence, reading.quality)
     body = b"".join(word32(whole(number)) for number in numbers)
-    return keccak(keccak(reading.meter.encode()) + body + unhex(reading.nonce, 32))
+    balancing = (reading.balancing_import_wh, reading.balancing_export_wh)
+    entry = b"".join(map(word32, balancing)) if any(balancing) else b""
+    return keccak(keccak(reading.meter.encode()) + body + unhex(reading.nonce, 32) + entry)
 
 
 def statement_leaf(statement: Json, salt: str) -> bytes:

@@ -125,7 +125,10 @@ class Hidden:
         """An account's energy, where its readings are erased."""
         if mtu not in self._unread or not self._participants.has_meter(party, mtu):
             return None
-        flows = self._flows[party.account, mtu] = flows_told(bought, sold, self._told[party.account, mtu])
+        flows = flows_told(bought, sold, self._told[party.account, mtu])
+        if mtu != self._target.mtus[0]:  # no other MTU has a balancing entry
+            flows = replace(flows, balancing=0)
+        self._flows[party.account, mtu] = flows
         return flows
 
     def bounds(self, party: Party, mtu: int, flows: Flows) -> Bounds | None:
@@ -219,11 +222,13 @@ class Hidden:
     def _position(self, party: Party, mtu: int, flows: Flows, bounds: Bounds, *, read: bool) -> Position:
         """What an account's position can be, were the erased words whose the statements say."""
         imported = exported = None
+        balancing = Span.at(flows.balancing)
         if (party.account, mtu) in self._flows:
             signed, most = self._unread[mtu], self._most(party, self._readings.mtus_back(party.point, mtu))
             most = most or signed
             imported = Span(0, min(signed.import_wh, most.import_wh))
             exported = Span(0, min(signed.export_wh, most.export_wh))
+            balancing = Span(min(flows.balancing, 0), max(flows.balancing, 0))
         elif read:
             imported, exported = Span.at(flows.imported), Span.at(flows.exported)
         limits = known_bounds(bounds)
@@ -231,7 +236,7 @@ class Hidden:
             most_scheduled = self._most(party, 1)
             scheduled = most_scheduled.export_wh if most_scheduled else UNLIMITED_WH
             limits = (Span(0, UNLIMITED_WH), Span(0, UNLIMITED_WH), Span(0, scheduled))
-        return Position(Span.at(flows.bought - flows.sold), imported, exported, *limits)
+        return Position(Span.at(flows.bought - flows.sold), imported, exported, *limits, balancing)
 
     def _net(self, account: str, mtu: int, flows: Flows) -> Span:
         """What an account can have bought (+) or sold, were any of the erased words its own."""

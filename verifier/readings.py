@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from verifier.chain import GRACE_SECONDS, Event
 from verifier.evidence import Evidence
@@ -19,7 +20,7 @@ from verifier.journal import Erasures, PeriodKey
 from verifier.participants import Participants, Party
 from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
-from verifier.substitutes import LIKE_MTUS_BACK, MeterReadings, Substitute
+from verifier.substitutes import LIKE_MTUS_BACK, MeterReadings, Substitute, substitute_nonce
 from verifier.transactions import Transactions
 from verifier.verdict import Subject
 from verifier.zones import zone_of
@@ -48,6 +49,25 @@ class Energy:
     export_wh: int
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Registers at which a leaf begins, and its balancing entry."""
+
+    registers: Energy
+    balancing: Energy
+
+
+NO_ENERGY = Energy(0, 0)
+
+Odd = TypeVar("Odd", Substitute, Begin)
+"""What does not follow from the signed readings that were told."""
+
+
+def difference(more: Energy, less: Energy) -> Energy:
+    """The energy between two registers."""
+    return Energy(more.import_wh - less.import_wh, more.export_wh - less.export_wh)
+
+
 def registers_of(item: Reading | Registers) -> Energy:
     """Cumulative registers of a leaf or of a message."""
     if isinstance(item, Reading):
@@ -72,6 +92,9 @@ class Readings:
         self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
         self._unneeded: dict[tuple[str, int], list[tuple[int, Subject]]] = defaultdict(list)
         self._odd: dict[tuple[str, int], list[tuple[int, Subject, Substitute, Substitute]]] = defaultdict(list)
+        self._odd_begins: dict[tuple[str, int], list[tuple[int, Subject, Begin, Begin]]] = defaultdict(list)
+        self._begun: dict[tuple[str, int], int] = {}  # the last revision that begins as the signed readings give
+        self._resolved_in: dict[tuple[str, int], int | None] = {}  # block, by area and period
         self._told: dict[str, MeterReadings] = {}
         self._measured: dict[tuple[str, int], int] = {}  # the last revision on chain with a measured reading
         self._right: dict[tuple[str, int], int] = {}  # the last one with it, or with the substitute that follows
@@ -176,7 +199,8 @@ class Readings:
 
     def check_leaf(self, leaf: Reading, mtu: int, revision: int, before: Sequence[Reading]) -> None:
         """A measured reading is what its meter signed and nothing contradicts; interval energy is the difference of
-        registers. Whether a substitute may stand is seen in the end (`check_substitutes`).
+        registers, or a balancing entry makes up for what can't be corrected before. Whether a substitute may stand, and
+        a balancing entry, is seen in the end (`check_substitutes`).
 
         `before`: the meter's leaves of the MTU before.
         """
@@ -194,7 +218,7 @@ class Readings:
             if not self._is_needed(leaf, mtu, signed):
                 self._unneeded[leaf.meter, mtu].append((revision, report.subject))
             self._check_substitute(leaf, mtu, revision)
-        self._check_energy(leaf, mtu, before)
+        self._check_begin(leaf, mtu, revision, before)
         falling = [name for name in ("import_wh", "export_wh") if getattr(leaf, name) < 0]
         report.none("registers that fall", falling)
 
@@ -237,11 +261,7 @@ class Readings:
     def _check_substitute(self, leaf: Reading, mtu: int, revision: int) -> None:
         """Registers and nonce follow from the readings told so far. Whoever is asked for one's own bundle alone is not
         told when which was known, nor the area's zone: there it stays open."""
-        now = self._participants.meter_at(leaf.meter, mtu)
-        area = self._participants.areas.get(ident(now.area)) if now else None
-        if area is None:
-            return
-        zone = zone_of(self._report, area.zone, "substitutes")
+        zone = self._zone_of(leaf.meter, mtu)
         if zone is None:
             return
         told = Substitute(leaf.import_register_wh, leaf.export_register_wh, leaf.nonce)
@@ -252,9 +272,14 @@ class Readings:
         elif self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
             self._right[place] = max(revision, self._right.get(place, revision))
 
+    def _zone_of(self, meter: str, mtu: int) -> ZoneInfo | None:
+        now = self._participants.meter_at(meter, mtu)
+        area = self._participants.areas.get(ident(now.area)) if now else None
+        return None if area is None else zone_of(self._report, area.zone, "substitutes")
+
     def check_substitutes(self, end: int) -> None:
         """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it;
-        where a substitute did not follow from what was told, a later one does.
+        where a substitute, or a balancing entry, did not follow from what was told, a later one does.
 
         Attesters may sign a substitute just before the reading comes and show both; that the last word on chain is the
         meter's is what nobody may get around. `end`: the block up to which the bundle tells; a revision may be as late
@@ -265,15 +290,27 @@ class Readings:
                 if self._stands(meter, mtu, revision, self._measured, end):
                     with self._report.about(subject):
                         self._report.fail("a substitute stands where the meter's signed reading had come")
-        for (meter, mtu), odd in self._odd.items():
-            for revision, subject, told, due in odd:
-                if not self._stands(meter, mtu, revision, self._right, end):
-                    continue
-                if self._is_erased_before(meter, mtu):
-                    self._report.gap("substitutes that may rest on erased readings")
-                    continue
-                with self._report.about(subject):
-                    self._report.fail(told, name="substitute", source="the signed readings give", expected=due)
+        for place, odd in self._odd.items():
+            self._tell_odd("substitute", place, odd, self._right, end)
+        for place, begins in self._odd_begins.items():
+            self._tell_odd("begin", place, begins, self._begun, end)
+
+    def _tell_odd(
+        self,
+        name: str,
+        place: tuple[str, int],
+        odd: Sequence[tuple[int, Subject, Odd, Odd]],
+        right: Mapping[tuple[str, int], int],
+        end: int,
+    ) -> None:
+        for revision, subject, told, due in odd:
+            if not self._stands(*place, revision, right, end):
+                continue
+            if self._is_erased_before(*place):
+                self._report.gap("substitutes that may rest on erased readings")
+                continue
+            with self._report.about(subject):
+                self._report.fail(told, name=name, source="the signed readings give", expected=due)
 
     def _stands(self, meter: str, mtu: int, revision: int, mended: Mapping[tuple[str, int], int], end: int) -> bool:
         """Whether no later revision mended a leaf, and none is to be waited for."""
@@ -306,19 +343,103 @@ class Readings:
         keys = {"area": ident(now.area if now else None), "mtu": mtu, "revision": revision}
         return self._evidence.seen.find("ReadingsAttested", keys)
 
-    def _check_energy(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
-        """Registers of the leaf before it, else of a message before it; without either there is no energy."""
-        report, mine = self._report, registers_of(leaf)
-        bases = [registers_of(item) for item in before]
-        bases = bases or [registers_of(item) for item in self._signed[leaf.meter, mtu - 1]]
+    # ---- where leaves begin
+
+    def _check_begin(self, leaf: Reading, mtu: int, revision: int, before: Sequence[Reading]) -> None:
+        """A leaf begins at the registers of the leaf before it. Where that one takes no corrections any more, it begins
+        at those that the signed readings give, and a balancing entry makes up for the difference."""
+        registers = difference(registers_of(leaf), Energy(leaf.import_wh, leaf.export_wh))
+        told = Begin(registers, Energy(leaf.balancing_import_wh, leaf.balancing_export_wh))
+        bases = [Begin(registers_of(item), NO_ENERGY) for item in before]
+        bases = bases or [Begin(registers_of(item), NO_ENERGY) for item in self._signed[leaf.meter, mtu - 1]]
         if not bases and self._moved_in(leaf.meter, mtu):
-            report.gap("not verifiable here: energy of the first MTU at a point where another one stood before")
+            self._report.gap("not verifiable here: energy of the first MTU at a point where another one stood before")
             return
-        bases = bases or [mine]
-        given = [Energy(mine.import_wh - base.import_wh, mine.export_wh - base.export_wh) for base in bases]
-        told = Energy(leaf.import_wh, leaf.export_wh)
-        if told not in given and not (not before and self._is_erased_at(leaf.meter, mtu - 1)):
-            report.fail(told, name="energy", source="the registers give", expected=given[-1])
+        if self._report.kind == "personal" and told.balancing != NO_ENERGY:
+            self._check_own_balancing(told, before)
+            return
+        may_be_closed, is_closed = self._closed_before(leaf.meter, mtu, revision)
+        if told in (bases or [Begin(registers_of(leaf), NO_ENERGY)]) and not is_closed:
+            return
+        if not before and self._is_erased_at(leaf.meter, mtu - 1):
+            return
+        if before and not may_be_closed:
+            self._report.fail(told, name="begin", source="the leaf before it gives", expected=bases[-1])
+            return
+        self._check_balancing(leaf, mtu, revision, told, before)
+
+    def _check_balancing(self, leaf: Reading, mtu: int, revision: int, told: Begin, before: Sequence[Reading]) -> None:
+        """Registers and balancing entry follow from the readings told so far."""
+        zone = self._zone_of(leaf.meter, mtu)
+        if zone is None:
+            return
+        due = [self._begin_due(leaf, mtu, Energy(*found), before) for found in self._registers_at(leaf, mtu, zone)]
+        place = (leaf.meter, mtu)
+        if told not in due:
+            self._odd_begins[place].append((revision, self._report.subject, told, due[0]))
+        elif self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
+            self._begun[place] = max(revision, self._begun.get(place, revision))
+
+    def _check_own_balancing(self, told: Begin, before: Sequence[Reading]) -> None:
+        """In a personal bundle, where neither periods nor the order in which readings came are told: the balancing
+        entry makes up for a leaf before it. Whether that took no corrections any more stays open."""
+        stands = [registers_of(item) for item in before if not self._is_unheard(item)]
+        made_up = difference(told.registers, told.balancing)
+        if stands and made_up not in stands:
+            source = "the leaf before it and the balancing entry give"
+            self._report.fail(told.registers, name="begin", source=source, expected=stands[-1])
+            return
+        self._report.gap("not verifiable here: that what balancing entries make up for took no corrections any more")
+
+    def _registers_at(self, leaf: Reading, mtu: int, zone: ZoneInfo) -> Iterable[tuple[int, int]]:
+        return self._readings_of(leaf.meter).registers_at(mtu - 1, zone)
+
+    def _begin_due(self, leaf: Reading, mtu: int, registers: Energy, before: Sequence[Reading]) -> Begin:
+        """Where a leaf begins and what its balancing entry is, if its meter stood at these registers before it."""
+        if not before:
+            return Begin(registers, NO_ENERGY)
+        if not self._is_unheard(before[-1]):
+            return Begin(registers, difference(registers, registers_of(before[-1])))
+        first = self._readings_of(leaf.meter).first_before(mtu)  # nothing was known of the meter there
+        return Begin(registers, difference(registers, registers_of(first)) if first else NO_ENERGY)
+
+    def _is_unheard(self, leaf: Reading) -> bool:
+        """Whether nothing was known of the meter when its leaf was attested."""
+        return (leaf.quality, leaf.nonce) == (SUBSTITUTE, substitute_nonce(leaf.meter, leaf.mtu, None))
+
+    def _closed_before(self, meter: str, mtu: int, revision: int) -> tuple[bool, bool]:
+        """Whether the MTU before took no corrections any more when a leaf came on chain: whether it may be, and whether
+        it is so for sure. An hour is left for what comes on chain later than it is recorded."""
+        now, chain = self._participants.meter_at(meter, mtu), self._evidence.chain
+        area = ident(now.area if now else None)
+        number, defined = self._participants.period_of(area, mtu - 1), self._participants.areas.get(area)
+        if number is None or number == self._participants.period_of(area, mtu):
+            return False, False
+        recorded = self._recorded(meter, mtu, revision)
+        if chain is None or recorded is None or defined is None:
+            return True, False
+        resolved = self._resolved_at(area, number)
+        if resolved is None:
+            return False, False
+        over = chain.seconds(resolved, recorded.block) - defined.horizon_seconds
+        return over > -GRACE_SECONDS, over > GRACE_SECONDS
+
+    def _resolved_at(self, area: str, period: int) -> int | None:
+        """The block in which the last MTU of a period was attested first, or marked Unread; None before."""
+        if (area, period) not in self._resolved_in:
+            blocks = [self._resolved(area, mtu) for mtu in self._participants.mtus_of_period(area, period)]
+            known = [block for block in blocks if block is not None]
+            self._resolved_in[area, period] = max(known) if len(known) == len(blocks) else None
+        return self._resolved_in[area, period]
+
+    def _resolved(self, area: str, mtu: int) -> int | None:
+        """The block in which an MTU was attested first, or marked Unread."""
+        keys = {"area": area, "mtu": mtu}
+        found = (
+            self._evidence.seen.find("ReadingsAttested", {**keys, "revision": 0}),
+            self._evidence.seen.find("ReadingsUnread", keys),
+        )
+        return next((event.block for event in found if event is not None), None)
 
     def _moved_in(self, meter: str, mtu: int) -> bool:
         """Whether the holder of a personal bundle came to a meter's point with this MTU: readings before are another
@@ -338,7 +459,7 @@ class Readings:
 
 
 CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, int, Sequence[Reading]], None]] = {
-    2: Readings.check_leaf
+    3: Readings.check_leaf
 }
 """What checks a leaf, by the version of the rule for substitutes."""
 

@@ -176,8 +176,18 @@ class Recomputation:
         bought, sold = traded.position_wh
         if leaves:
             imported = sum(leaf.reading.import_wh for leaf in leaves)
-            return Flows(bought, sold, imported, sum(leaf.reading.export_wh for leaf in leaves))
+            exported = sum(leaf.reading.export_wh for leaf in leaves)
+            return Flows(bought, sold, imported, exported, self._balancing(party, mtu, leaves))
         return self._hidden.flows(party, mtu, bought, sold) or Flows(bought, sold, bought, sold)
+
+    def _balancing(self, party: Party, mtu: int, leaves: Iterable[Leaf]) -> int:
+        """Balancing entries of meters that hung at the point before this MTU, of whoever stood there then."""
+        total = 0
+        for item in (leaf.reading for leaf in leaves):
+            before = self._participants.meter_at(item.meter, mtu - 1)
+            if before is not None and before.point == party.point and party.valid_from_mtu < mtu:
+                total += item.balancing_import_wh - item.balancing_export_wh
+        return total
 
     def _bounds(self, party: Party, mtu: int, flows: Flows) -> Bounds:
         """Caps and schedule of an account's point."""
@@ -277,5 +287,5 @@ def _mirrored(mirror: Mirror, energy_wh: int) -> Line:
     return Line(mirror.mtu, kind.name, energy_wh, price, amount, mirror.tariff, mirror.version)
 
 
-RECOMPUTATION_BY_LINES_RULE: Mapping[int, type[Recomputation]] = {1: Recomputation}
+RECOMPUTATION_BY_LINES_RULE: Mapping[int, type[Recomputation]] = {2: Recomputation}
 """What recomputes a settlement, by the version of the rule for lines."""

@@ -51,6 +51,12 @@ def _type_of(day: datetime) -> str:
     return {5: "Saturday", 6: "Sunday"}.get(day.weekday(), "workday")
 
 
+def substitute_nonce(meter: str, mtu: int, source: Registers | None) -> str:
+    """The nonce of a substitute that rests on a reading, or on none."""
+    rests_on = unhex(source.nonce, 32) if source else bytes(32)
+    return tohex(keccak(b"substitute" + unhex(ident(meter), 32) + mtu.to_bytes(32, "big") + rests_on))
+
+
 class MeterReadings:
     """The readings that a meter signed, as far as they have been told."""
 
@@ -98,7 +104,19 @@ class MeterReadings:
         most_imported, most_exported = self._most_believed(item.mtu, item.mtu - before.mtu)
         return item.mtu > before.mtu and 0 <= imported <= most_imported and 0 <= exported <= most_exported
 
+    def first_before(self, mtu: int) -> Registers | None:
+        """The first believed reading, where it lies before an MTU."""
+        return next((item for item in self.believed()[:1] if item.mtu < mtu), None)
+
     # ---- what follows
+
+    def registers_at(self, mtu: int, zone: ZoneInfo) -> list[tuple[int, int]]:
+        """(import, export) registers in Wh that may stand for the end of an MTU: those of its believed reading, else of
+        a substitute."""
+        found = self.believed_at(mtu)
+        if found is not None:
+            return [(found.import_wh, found.export_wh)]
+        return [(item.import_register_wh, item.export_register_wh) for item in self.substitutes(mtu, zone)]
 
     def substitutes(self, mtu: int, zone: ZoneInfo) -> Iterable[Substitute]:
         """What may stand for an MTU: with what is told of the time after it, and as long as nothing of it was known."""
@@ -109,9 +127,7 @@ class MeterReadings:
         for after in (later, None) if later else (None,):
             import_wh, export_wh = self._registers(mtu, before, after, zone)
             source = before or after
-            rests_on = unhex(source.nonce, 32) if source else bytes(32)
-            nonce = keccak(b"substitute" + unhex(ident(self._meter), 32) + mtu.to_bytes(32, "big") + rests_on)
-            yield Substitute(import_wh, export_wh, tohex(nonce))
+            yield Substitute(import_wh, export_wh, substitute_nonce(self._meter, mtu, source))
 
     def _registers(
         self, mtu: int, before: Registers | None, after: Registers | None, zone: ZoneInfo

@@ -9,6 +9,8 @@ E is S less the shortfall, or S with what was fed in and in excess; an order's w
 statement opens to its tag. All lines are computed from these, so that a line that does not follow from *some* B, S, I
 and E is found, and so are sums that are not those of the words and of the attestation on chain.
 
+A balancing entry of erased readings is the energy of its line; all of it may be wrong.
+
 **How much.** The lines' energies rise or fall with each quantity, so that within a span of quantities they are extreme
 at its corners: `reach`. A wrong energy or price moves money between the account and the other side of that one line.
 Summed over lines, VAT and accounts this is at least what any of them gets too much (`most_moved`).
@@ -45,7 +47,7 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Position:
     """What an account's position in an MTU can be, Wh: net bought (+) or sold over all markets, metered import and
-    export (None: it settles as traded), caps and the export of its schedule."""
+    export (None: it settles as traded), caps and the export of its schedule, and its balancing entry."""
 
     net: Span
     imported: Span | None
@@ -53,13 +55,15 @@ class Position:
     import_cap: Span
     export_cap: Span
     scheduled_export: Span
+    balancing: Span = Span(0, 0)
 
 
 def flows_told(bought: int, sold: int, told: Mapping[str, int]) -> Flows:
     """Import and export of an account whose readings are erased, as its lines' Wh by kind say."""
     beyond = told.get("residual_feed_in", 0) + told.get("excess_export", 0)
     exported = sold - told.get("imbalance_shortfall", 0) + beyond
-    return Flows(bought, sold, told.get("levy", 0), max(exported, 0))
+    balancing = told.get("balancing_shortfall", 0) - told.get("balancing_surplus", 0)
+    return Flows(bought, sold, told.get("levy", 0), max(exported, 0), balancing)
 
 
 def bounds_told(flows: Flows, told: Mapping[str, int]) -> Bounds:
@@ -86,9 +90,12 @@ def reach(may: Position) -> list[Span]:
     exports = may.exported.ends if may.exported else (0,)
     bounds = (may.import_cap.ends, may.export_cap.ends, may.scheduled_export.ends)
     corners = []
-    for net, imported, exported, *caps in product(may.net.ends, imports, exports, *bounds):
+    for net, imported, exported, balancing, *caps in product(
+        may.net.ends, imports, exports, may.balancing.ends, *bounds
+    ):
         bought, sold = max(net, 0), max(-net, 0)
-        flows = Flows(bought, sold, imported, exported) if metered else Flows(bought, sold, bought, sold)
+        drawn, fed = (imported, exported) if metered else (bought, sold)
+        flows = Flows(bought, sold, drawn, fed, balancing)
         corners.append(line_energies(flows, Bounds(*caps)))
     return [Span(min(wh), max(wh)) for wh in zip(*corners, strict=True)]
 

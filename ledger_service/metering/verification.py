@@ -80,13 +80,13 @@ def verify_attestations(
     metering_area = metering_area_of(connection, area=given.area, readings=readings, settlement=settlement)
     rest, known = given, dict[int, int]()
     try:
-        _verify(connection, given, metering_area)
+        _verify(connection, given, metering_area, now)
     except RevisionTaken:
         rest, known = _without_recorded(connection, given)
         if not known:
             raise
         if rest.attestations:
-            _verify(connection, rest, metering_area)
+            _verify(connection, rest, metering_area, now)
     for item in rest.attestations:
         _check_deadlines(item, metering_area=metering_area, now=now)
     return VerifiedAttestations(
@@ -111,7 +111,7 @@ def standing(connection: Connection, *, area: str, mtus: Iterable[int]) -> Stand
     return {row.mtu: (row.revision, row.root, row.sequence) for row in connection.execute(query) if row.mtu in wanted}
 
 
-def _verify(connection: Connection, given: AttestationSet, metering_area: MeteringArea) -> None:
+def _verify(connection: Connection, given: AttestationSet, metering_area: MeteringArea, now: int) -> None:
     code = metering_area.code
 
     def next_revision(mtu: int) -> int:
@@ -120,6 +120,7 @@ def _verify(connection: Connection, given: AttestationSet, metering_area: Meteri
     verify_set(
         given,
         area=metering_area,
+        now=now,
         next_revision=next_revision,
         leaves_at=lambda mtu: leaves_at(connection, area=code, mtu=mtu),
     )
@@ -199,12 +200,12 @@ def _messages_by_page(messages: Sequence[str], groups: Sequence[Sequence[SignedA
         return [ascending]
     spans = [_span(message) for message in ascending]
     pages: list[list[str]] = [[] for _ in groups]
-    # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
+    # A leaf rests on the register at its end and on the one before, which may be the page's baseline. What lies before
+    # all pages is what a substitute, or a balancing entry, follows from.
     ends = [range(group[0].mtu - 1, group[-1].mtu + 1) for group in groups]
     for text, (first, last) in zip(ascending, spans, strict=True):
-        page = next((at for at, mtus in enumerate(ends) if first < mtus.stop and last >= mtus.start), None)
-        if page is not None:
-            pages[page].append(text)
+        page = next((at for at, mtus in enumerate(ends) if first < mtus.stop and last >= mtus.start), 0)
+        pages[page].append(text)
     return pages
 
 

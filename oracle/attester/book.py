@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from domain.meters import MeterKey
 from domain.registers import ReadingRun, RegisterReading
 from settling.registers import ReadingRefused, check_follows, energy_highest_wh
-from settling.substitutes import LOOKBACK_MTUS, MTUS_PER_DAY, Known
+from settling.substitutes import LOOKBACK_MTUS, MTUS_PER_DAY, Known, like_mtus
 
 FLOOR_READINGS = LOOKBACK_MTUS + 2 * MTUS_PER_DAY
 """Believed readings kept before the first MTU that can still be corrected: two days more than its leaves depend on."""
@@ -283,6 +283,11 @@ class MeterBook:
         at = bisect_left(believed, mtu, key=lambda reading: reading.mtu)
         return believed[at - 1] if at else None
 
+    def first_believed_before(self, mtu: int) -> RegisterReading | None:
+        """The first reading of the meter that is believed, if it lies before this MTU and was not forgotten."""
+        believed = self.believed()
+        return believed[0] if believed and believed[0].mtu < mtu else None
+
     def believes_between(self, first_mtu: int, last_mtu: int) -> bool:
         """Whether any register at the end of one of these MTUs is believed."""
         before = self.believed_before(last_mtu + 1)
@@ -301,6 +306,22 @@ class MeterBook:
             return None
         at = bisect_left(self._sequences, self.next_sequence)
         return self.next_sequence, self._sequences[at] - 1
+
+    def disputed_behind(self, mtu: int, *, zone: ZoneInfo) -> Iterable[RegisterReading]:
+        """The disputed readings from which a substitute for an MTU would follow, were they believed."""
+        likes = like_mtus(mtu, zone)
+        return self._disputed_at({at for like in likes for at in (like - 1, like)})
+
+    def disputed_around(self, mtu: int) -> Iterable[RegisterReading]:
+        """The disputed readings between the believed ones before and after an MTU."""
+        believed = self.believed()
+        after = bisect_right(believed, mtu, key=lambda reading: reading.mtu)
+        first = believed[after - 1].mtu + 1 if after else min(self._by_mtu, default=0)
+        last = believed[after].mtu - 1 if after < len(believed) else max(self._by_mtu, default=0)
+        return self._disputed_at(at for at in self._by_mtu if first <= at <= last)
+
+    def _disputed_at(self, mtus: Iterable[int]) -> Iterable[RegisterReading]:
+        return [reading for at in mtus for reading in self.held_at(at) if self.disputed(reading)]
 
     # ---- what is forgotten
 

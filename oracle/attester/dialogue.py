@@ -23,6 +23,9 @@ from oracle.attester.consensus.endorsing import FETCH_MAX
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
 from settling.attestations import ATTESTATIONS_MAX
 
+ROW_LENGTH = 8
+"""Members of a reading's row without a balancing entry."""
+
 MESSAGES_PER_PAYLOAD = 200
 """Most meter messages in one message between attesters."""
 
@@ -164,14 +167,18 @@ def _row(reading: Reading) -> list[Any]:
         reading.sequence,
         int(reading.quality),
         to_hex(reading.nonce),
+        *(reading.balancing_wh if any(reading.balancing_wh) else ()),
     ]
 
 
 def _unrow(mtu: int, row: Any) -> Reading:
-    meter, *numbers, nonce = row
+    meter, *numbers, nonce = row[:ROW_LENGTH]
     import_register, export_register, import_wh, export_wh, sequence, quality = (
         whole(number, highest=MAX_SAFE_INTEGER) for number in numbers
     )
+    balancing_import_wh, balancing_export_wh = balancing = row[ROW_LENGTH:] or (0, 0)
+    if len(row) > ROW_LENGTH and not any(balancing):
+        raise ValueError("a row without a balancing entry says so")
     nonce_bytes = from_hex(text(nonce))
     if len(nonce_bytes) != 32:
         raise ValueError("the nonce of a row has not 32 bytes")
@@ -185,4 +192,6 @@ def _unrow(mtu: int, row: Any) -> Reading:
         sequence=sequence,
         quality=Quality(quality),
         nonce=nonce_bytes,
+        balancing_import_wh=balancing_import_wh,
+        balancing_export_wh=balancing_export_wh,
     )

@@ -126,10 +126,10 @@ class ConsensusDriver:
         match effect:
             case effects.Keep() | effects.Forget() | effects.NoteIncluded():
                 self._write(effect)
-            case effects.DropFinal(first_kept_mtu, first_open_mtu):
+            case effects.DropFinal(first_kept_mtu, first_open_mtu, unheard):
                 with self._store.commit():
                     self._store.drop_attestations(before_mtu=first_kept_mtu)
-                self._intake.forget_before(first_open_mtu)
+                self._intake.forget_before(first_open_mtu, but_of=unheard)
             case effects.Propose(proposal):
                 self._say(proposal)
             case effects.Sign(to, attestations):
@@ -148,11 +148,20 @@ class ConsensusDriver:
                 area = self.consensus.area
                 handed_in = attestation_set(effect, area=area, books=self._intake.books, store=self._store)
                 self._questions.hand_over(effect, handed_in)
+                self._tell_balancing(effect)
             case LookUp():
                 self._questions.look_up(effect)
             case effects.Warn(reason):
                 _log.warning("attester %s: %s", self.consensus.name, reason)
         return None
+
+    def _tell_balancing(self, handed_over: HandOver) -> None:
+        """Say which meters had metered something else where nothing can be corrected any more."""
+        for item in handed_over.attestations:
+            for leaf in item.readings:
+                if any(leaf.balancing_wh):
+                    made_good = f"{leaf.balancing_import_wh} Wh of import and {leaf.balancing_export_wh} Wh of export"
+                    _log.warning("meter %s: MTU %d makes good %s before it", leaf.meter_code, leaf.mtu, made_good)
 
     def _write(self, effect: effects.Keep | effects.Forget | effects.NoteIncluded) -> None:
         with self._store.commit():

@@ -177,9 +177,11 @@ class MeterIntake:
         self._remember(batch)
         return self._answers(batch), batch.changed
 
-    def forget_before(self, mtu: int) -> None:
-        """Forget, in memory and on disk, the readings on which no leaf from this MTU on can depend."""
-        floors = {code: floor for code, book in self.books.items() if (floor := book.floor_before(mtu)) is not None}
+    def forget_before(self, mtu: int, *, but_of: Collection[str] = ()) -> None:
+        """Forget, in memory and on disk, the readings on which no leaf from this MTU on can depend, but of some
+        meters."""
+        books = [(code, book) for code, book in self.books.items() if code not in but_of]
+        floors = {code: floor for code, book in books if (floor := book.floor_before(mtu)) is not None}
         with self._store.commit():
             self._store.forget_before(floors.items())
         for code, floor in floors.items():

@@ -145,11 +145,12 @@ class AttesterProcess:
         )
         now = self._moment()
         first_open = correctable_from(area=area, market_time=now.market_s)
+        first_held = max(first_open - 1, 0)  # leaves go on from the last ones that are final
         consensus = Consensus(
             name=self.name,
             area=area,
             books=intake.books,
-            held=self.store.attestations(first_mtu=first_open),
+            held=self.store.attestations(first_mtu=first_held),
             at=now,
             cut_off_s=self.timing.cut_off_s,
             timeout_s=self.timing.proposer_timeout_s,

@@ -89,7 +89,8 @@ def homes_of(case: Json, trades: list[Trade]) -> Iterator[Household]:
             for item in case["metered"]:
                 if item["point"] == party["point"]:
                     nothing = {"import_wh": 0, "export_wh": 0}
-                    metered[item["mtu"]] = [(item, item["readings"][0]), *((nothing, h) for h in item["readings"][1:])]
+                    row = item | {"balancing_import_wh": item.get("balancing_wh", 0)}
+                    metered[item["mtu"]] = [(row, item["readings"][0]), *((nothing, h) for h in item["readings"][1:])]
             own = [trade for trade in trades if trade.account == party["account"]]
             yield Household(party["account"], party["point"], own, metered)
 

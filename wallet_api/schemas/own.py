@@ -46,6 +46,8 @@ PositionLineKind = Literal[
     "grid_fee",
     "levy",
     "curtailment_compensation",
+    "balancing_shortfall",
+    "balancing_surplus",
 ]
 """Kinds of settlement lines of the net position against the meter (docs/protocol.md, section 8)."""
 

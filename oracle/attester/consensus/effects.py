@@ -37,10 +37,12 @@ class NoteIncluded:
 @dataclass(frozen=True, slots=True)
 class DropFinal:
     """Drop what no correction can need any more: attestations before `first_kept_mtu`, and readings on which no leaf
-    from `first_open_mtu` on can depend."""
+    from `first_open_mtu` on can depend. All readings of the meters `unheard` are needed: of those nothing was known
+    when the MTU before was attested, and a balancing entry goes back to the first one."""
 
     first_kept_mtu: int
     first_open_mtu: int
+    unheard: frozenset[str] = frozenset()
 
 
 # ---- other attesters

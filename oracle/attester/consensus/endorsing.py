@@ -85,12 +85,13 @@ class Endorser:
             return Endorsement()
         if not mtus or mtus != sorted({mtu for mtu in mtus if mtu in period}):
             return _refused(sender, f"its MTUs do not ascend within period {period.number}")
-        if mtus[0] < correctable_from(area=area, market_time=at.market_s):
+        floor_mtu = correctable_from(area=area, market_time=at.market_s)
+        if mtus[0] < floor_mtu:
             return _refused(sender, f"MTU {mtus[0]} can't be corrected any more")
         if any(entry.revision != self._next_revision(entry.mtu) for entry in proposal.mtus):
             self._deferred.add(sender)
             return Endorsement(in_doubt=self._may_doubt(sender, at))
-        found = differences(proposal, area=area, books=self._backlog.books)
+        found = differences(proposal, backlog=self._backlog, floor_mtu=floor_mtu)
         if found:
             return Endorsement(answers_to(sender, found, self._backlog.books, zone=self._backlog.area.zone_info))
         lowest_horizon_mtu = self._due.lowest_horizon(wall_s=at.wall_s)
@@ -152,7 +153,8 @@ def answers_to(
             continue
         around = [book.believed_before(item.mtu), book.believed_before(item.mtu + 1)]
         held = [*book.held_at(item.mtu - 1), *book.held_at(item.mtu)]
-        for reading in (*around, *held, *book.behind(item.mtu, zone=zone)):
+        before = (book.first_believed_before(item.mtu), *book.behind(item.mtu - 1, zone=zone))
+        for reading in (*around, *held, *book.behind(item.mtu, zone=zone), *before):
             if reading is not None:
                 give[item.meter_code, reading.sequence] = None
     effects: list[Effect] = []

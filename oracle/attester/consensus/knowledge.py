@@ -68,8 +68,8 @@ class Knowledge:
         if (first_kept, first_open) == self._dropped or first_open <= 0:
             return None
         self._dropped = first_kept, first_open
-        self.standing.drop_before(first_open)
-        return DropFinal(first_kept, first_open)
+        self.standing.drop_before(first_open - 1)  # the next leaves go on from the last ones that are final
+        return DropFinal(first_kept, first_open, self.backlog.closed(floor_mtu=first_open).unheard)
 
     # ---- attestations
 
@@ -108,7 +108,10 @@ class Knowledge:
         """What the service is to be asked now: about MTUs from the first doubtful one on."""
         self.standing.asking()
         ended = newest_due(area=self.area, market_time=at.market_s, cut_off_s=0)
-        first = max(self.floor_mtu(at), min([self.backlog.oldest_mtu(), *self.standing.doubted]))
+        floor = self.floor_mtu(at)
+        first = max(floor, min([self.backlog.oldest_mtu(), *self.standing.doubted]))
+        if self.area.period_of(floor - 1) is not None and self.standing.leaves(floor - 1) is None:
+            first = floor - 1  # final, and what the first leaves after it go on from
         return AskStates(first, max(0, min(ended - first + 1, STATES_MAX)))
 
     def be_told(self, states: Iterable[RecordedMtu], at: Moment) -> HandOver | None:

@@ -15,6 +15,7 @@ from oracle.attester.book import MeterBook
 from oracle.attester.consensus.proposals import LeafDifference, LeafProposal, ProposedMtu
 from oracle.attester.consensus.standing import MtuStanding
 from settling.attestations import LEAVES_PER_PAGE
+from settling.balancing import Closed
 from settling.substitutes import leaves
 
 HORIZON_LAG_S = 10.0
@@ -40,6 +41,10 @@ class Backlog:
         """The leaves last attested for an MTU."""
         stands = self.mtus.get(mtu)
         return None if stands is None else stands.leaves
+
+    def closed(self, *, floor_mtu: int) -> Closed:
+        """What stands before the first MTU that may be corrected."""
+        return Closed(floor_mtu, self.leaves(floor_mtu - 1))
 
     def oldest_mtu(self) -> int:
         """The first MTU that may have to be attested."""
@@ -119,8 +124,10 @@ def desired(
     first_mtu: int,
     last_mtu: int,
     horizon_mtu: int,
+    closed: Closed,
 ) -> dict[int, Reading]:
-    """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered.
+    """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered. `closed` is what
+    can't be corrected any more: there the first of them may have a balancing entry.
 
     None for a meter that the area has no longer: what it sent stays in its book.
     """
@@ -132,7 +139,7 @@ def desired(
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
     derived = leaves(meter_code=code, readings=known, zone=area.zone_info, first_mtu=first, last_mtu=last_mtu)
     return {
-        reading.mtu: reading
+        reading.mtu: closed.balanced(reading, first=book.first_believed_before(reading.mtu))
         for reading in derived
         if any(key.valid_from_mtu <= reading.mtu and key.covers(reading.mtu) for key in keys)
     }
@@ -147,9 +154,12 @@ def plan(backlog: Backlog, *, horizon_mtu: int, floor_mtu: int) -> LeafProposal 
     wanted: dict[int, dict[str, Reading]] = {
         mtu: {} for mtu in range(max(first_new, floor_mtu), horizon_mtu + 1) if backlog.leaves(mtu) is None
     }
+    closed = backlog.closed(floor_mtu=floor_mtu)
     for code, book in backlog.books.items():
         begin = _begin_of_change(backlog, code, floor_mtu=floor_mtu, horizon_mtu=horizon_mtu)
-        found = desired(area=area, book=book, first_mtu=begin, last_mtu=horizon_mtu, horizon_mtu=horizon_mtu)
+        found = desired(
+            area=area, book=book, first_mtu=begin, last_mtu=horizon_mtu, horizon_mtu=horizon_mtu, closed=closed
+        )
         for mtu, reading in found.items():
             attested = backlog.leaves(mtu)
             if attested is None or attested.get(code) != reading:
@@ -181,13 +191,21 @@ def _paged(backlog: Backlog, wanted: dict[int, dict[str, Reading]], horizon_mtu:
     return LeafProposal(period=period.number, horizon_mtu=horizon_mtu, mtus=tuple(mtus))
 
 
-def differences(proposal: LeafProposal, *, area: MeteringArea, books: Mapping[str, MeterBook]) -> list[LeafDifference]:
-    """All leaves on which the proposal and one's own derivation differ."""
+def differences(proposal: LeafProposal, *, backlog: Backlog, floor_mtu: int) -> list[LeafDifference]:
+    """All leaves on which the proposal and one's own derivation differ; `floor_mtu` as for a plan."""
+    area, closed = backlog.area, backlog.closed(floor_mtu=floor_mtu)
     proposed = {(reading.meter_code, entry.mtu): reading for entry in proposal.mtus for reading in entry.readings}
     own: dict[tuple[str, int], Reading] = {}
     for first, last in _runs(sorted({entry.mtu for entry in proposal.mtus})):
-        for code, book in books.items():
-            found = desired(area=area, book=book, first_mtu=first, last_mtu=last, horizon_mtu=proposal.horizon_mtu)
+        for code, book in backlog.books.items():
+            found = desired(
+                area=area,
+                book=book,
+                first_mtu=first,
+                last_mtu=last,
+                horizon_mtu=proposal.horizon_mtu,
+                closed=closed,
+            )
             own.update({(code, mtu): reading for mtu, reading in found.items()})
     return [
         LeafDifference(meter_code=code, mtu=mtu, proposed=proposed.get((code, mtu)), own=own.get((code, mtu)))

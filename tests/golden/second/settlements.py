@@ -30,6 +30,9 @@ from tests.golden.second.primitives import (
 from tests.golden.second.programs import tightest
 from tests.golden.second.registry import end_of, payloads, takes_part
 
+SIGNS = (("import", 1), ("export", -1))
+"""What is drawn counts positive in a balancing entry."""
+
 NO_ACCOUNT = "0x" + "00" * 20
 """The clearing pool."""
 
@@ -44,10 +47,12 @@ TARIFF_OF = {
     "grid_fee": "grid_fee",
     "levy": "levy",
     "curtailment_compensation": "compensation",
+    "balancing_shortfall": "imbalance_shortfall",
+    "balancing_surplus": "imbalance_surplus",
 }
 """The tariff's price of each kind, in the order of section 8."""
 
-CREDITS = ("local_sale", "residual_feed_in", "imbalance_surplus", "curtailment_compensation")
+CREDITS = ("local_sale", "residual_feed_in", "imbalance_surplus", "curtailment_compensation", "balancing_surplus")
 """Kinds whose amount is the account's credit at a positive price."""
 
 OTHER_SIDE = {
@@ -55,6 +60,7 @@ OTHER_SIDE = {
     **dict.fromkeys(
         ("excess_export", "excess_import", "grid_fee_local", "grid_fee", "curtailment_compensation"), "dso"
     ),
+    **dict.fromkeys(("balancing_shortfall", "balancing_surplus"), "dso"),
     "levy": "tax",
 }
 
@@ -67,6 +73,7 @@ TAXED = (
     "grid_fee_local",
     "grid_fee",
     "levy",
+    "balancing_shortfall",
 )
 
 
@@ -182,7 +189,8 @@ def position(inputs: Json, programs: list[Json], home: Household, mtu: int) -> J
         caps += own
         if own:
             scheduled = max(-program["schedules"][home.point][mtu - session["opened"]["first_mtu"]], 0)
-    return {
+    made_up = sum(sign * reading.get(f"balancing_{name}_wh", 0) for reading, _ in rows or () for name, sign in SIGNS)
+    return ({"balancing_wh": made_up} if made_up else {}) | {
         "account": home.account,
         "mtu": mtu,
         "bought_wh": bought,
@@ -215,6 +223,8 @@ def energies(at: Json) -> dict[str, int]:
         "grid_fee": max(drawn - bought, 0),
         "levy": drawn,
         "curtailment_compensation": 0 if export_cap is None else max(at["scheduled_export_wh"] - export_cap, 0),
+        "balancing_shortfall": max(at.get("balancing_wh", 0), 0),
+        "balancing_surplus": max(-at.get("balancing_wh", 0), 0),
     }
 
 

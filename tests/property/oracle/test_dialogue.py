@@ -50,6 +50,8 @@ def readings_of(mtu: int) -> st.SearchStrategy[tuple[Reading, ...]]:
         sequence=uint32,
         quality=st.sampled_from(Quality),
         nonce=st.binary(min_size=32, max_size=32),
+        balancing_import_wh=st.just(0) | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
+        balancing_export_wh=st.just(0) | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
     )
     return st.lists(one, max_size=3).map(lambda found: tuple(in_leaf_order(found)))
 

@@ -61,7 +61,7 @@ def days(draw: Any, largest_wh: int = 20_000, sessions: tuple[Gate, ...] = GATES
             since = 0 if version == 1 else draw(st.integers(FIRST, FIRST + COUNT))
             plan = (to_hex(draw(st.sampled_from(RETAILERS))), draw(st.sampled_from("ab")))
             agreements.append(Agreement(f"g{n}", version, to_hex(house), *plan, since, UNSIGNED, UNSIGNED))
-    energy = st.integers(0, largest_wh)
+    energy, made_up = st.integers(0, largest_wh), st.integers(-largest_wh, largest_wh)
     trades, metered, limits = [], [], []
     for mtu in range(FIRST, FIRST + COUNT):
         for session in sessions:
@@ -69,9 +69,8 @@ def days(draw: Any, largest_wh: int = 20_000, sessions: tuple[Gate, ...] = GATES
                 trades += balanced(draw, session, mtu, [*houses, RETAILERS[0]], largest_wh)
         for n in range(count):
             if draw(st.booleans()):
-                metered.append(
-                    Metered(f"p{n}", mtu, draw(energy), draw(energy), (mtu.to_bytes(31, "big") + bytes([n]),))
-                )
+                hashes, balancing = (mtu.to_bytes(31, "big") + bytes([n]),), draw(st.just(0) | made_up)
+                metered.append(Metered(f"p{n}", mtu, draw(energy), draw(energy), hashes, balancing))
             if draw(st.booleans()):
                 caps = [draw(st.none() | energy) for _ in range(2)]
                 limits.append(CapsInForce(f"p{n}", mtu, *caps, scheduled_export_wh=draw(energy)))
@@ -120,10 +119,10 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
         asks = [trade for trade in mine if trade.side == Side.ASK]
         net = sum(trade.energy_wh for trade in bids) - sum(trade.energy_wh for trade in asks)
         bought, sold = max(net, 0), max(-net, 0)
-        drawn, fed = bought, sold
+        drawn, fed, made_up = bought, sold, 0
         for item in inputs.metered:
             if (item.point, item.mtu) == (household.point, mtu):
-                drawn, fed = item.import_wh, item.export_wh
+                drawn, fed, made_up = item.import_wh, item.export_wh, item.balancing_wh
         cap_in = cap_out = None
         scheduled = 0
         for limit in inputs.limits:
@@ -151,6 +150,8 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
             "curtailment_compensation": 0
             if cap_out is None
             else max(scheduled - cap_out, 0) * rate.compensation_neur_per_wh,
+            "balancing_shortfall": -max(made_up, 0) * rate.imbalance_shortfall_neur_per_wh,
+            "balancing_surplus": max(-made_up, 0) * rate.imbalance_surplus_neur_per_wh,
         }
         amounts.update({(mtu, kind): amount for kind, amount in row.items() if amount})
     return amounts

@@ -87,7 +87,8 @@ class Verifier:
             members = (*place, to_hex(trade.tag), int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
             self.market.trades[to_hex(trade.account), trade.mtu].append(Trade(*members))
         for metered in self.inputs.metered:
-            registers = (0, 0, metered.import_wh, metered.export_wh, 1, 0, "0x")
+            made_up = metered.balancing_wh
+            registers = (0, 0, metered.import_wh, metered.export_wh, 1, 0, "0x", max(made_up, 0), max(-made_up, 0))
             leaf = Leaf(Reading(f"m-{metered.point}", metered.mtu, *registers), to_hex(metered.readings[0]))
             self.readings.attested.setdefault((AREA_ID, metered.mtu, 0), []).append(leaf)
         for limit in self.inputs.limits:

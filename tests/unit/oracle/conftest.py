@@ -158,7 +158,7 @@ class Area:
             name=name,
             area=self.metering,
             books=intake.books,
-            held=store.attestations(first_mtu=correctable_from(area=self.metering, market_time=self.now)),
+            held=store.attestations(first_mtu=correctable_from(area=self.metering, market_time=self.now) - 1),
             at=self.moment(),
             cut_off_s=CUT_OFF_S,
             timeout_s=5.0,
@@ -252,7 +252,13 @@ class Area:
     def record(self, one: Attesting, what: HandOver, handed_in: AttestationSet) -> None:
         """The service records what an attester hands over, if it holds."""
         try:
-            verify_set(handed_in, area=self.metering, next_revision=self.next_revision, leaves_at=self.leaves)
+            verify_set(
+                handed_in,
+                area=self.metering,
+                now=self.now,
+                next_revision=self.next_revision,
+                leaves_at=self.leaves,
+            )
         except AttestationRefused as error:
             one.driver.happen(HandOverRefused(what.attestations, str(error)))
             return

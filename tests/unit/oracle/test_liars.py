@@ -15,6 +15,7 @@ from oracle.attester.consensus.planning import desired
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
 from oracle.attester.dialogue import write_message
 from settling.attestations import AttestationRefused, verify_set
+from settling.balancing import Closed
 
 pytestmark = pytest.mark.unit
 
@@ -35,7 +36,14 @@ def settled_area(make_area: Callable[..., Any], *mtus: int, last: int) -> Any:
 def derived(area: Any, mtu: int, *, horizon: int) -> ProposedMtu:
     """The entry of an MTU as the liar derives it from registers up to a horizon."""
     liar = area.attesters["A1"]
-    found = desired(area=area.metering, book=liar.intake.books["M0"], first_mtu=mtu, last_mtu=mtu, horizon_mtu=horizon)
+    found = desired(
+        area=area.metering,
+        book=liar.intake.books["M0"],
+        first_mtu=mtu,
+        last_mtu=mtu,
+        horizon_mtu=horizon,
+        closed=Closed(FIRST, None),
+    )
     return ProposedMtu(mtu=mtu, revision=area.next_revision(mtu), readings=(found[mtu],))
 
 
@@ -218,7 +226,13 @@ def set_of(area: Any, *entries: ProposedMtu) -> AttestationSet:
 
 
 def verify(area: Any, *entries: ProposedMtu) -> None:
-    verify_set(set_of(area, *entries), area=area.metering, next_revision=area.next_revision, leaves_at=area.leaves)
+    verify_set(
+        set_of(area, *entries),
+        area=area.metering,
+        now=area.now,
+        next_revision=area.next_revision,
+        leaves_at=area.leaves,
+    )
 
 
 def test_verify_set__unchanged_leaves_or_half_a_correction__is_refused(make_area: Callable[..., Any]) -> None:

@@ -373,9 +373,9 @@ def test_witness__service_away__signs_nothing(desk: Desk) -> None:
 def test_sign__lines_by_a_rule_that_is_not_known__is_refused_and_the_known_one_named(desk: Desk) -> None:
     desk.look(0)
     package = desk.propose()
-    package["proposal"]["rules"]["lines"] = 2
+    package["proposal"]["rules"]["lines"] = 1
 
     reason = desk.ask(package)
 
     assert reason is not None
-    assert reason.startswith("version 2 of the rule for lines is not known here, only 1;")
+    assert reason.startswith("version 1 of the rule for lines is not known here, only 2;")

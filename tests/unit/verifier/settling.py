@@ -33,7 +33,7 @@ from tests.unit.verifier.metering import Metering
 from tests.unit.verifier.registering import HOUSEHOLDS, OTHERS
 
 PERIOD = 1
-SETTLEMENT_RULES = {"lines": 1}
+SETTLEMENT_RULES = {"lines": 2}
 CORRECTION_SECONDS = 7_200
 """From the last settlement to the payments."""
 

@@ -416,7 +416,7 @@ ATTACKS: list[tuple[type, str]] = [
     (UnsignedSetpoints, "set-points of a program that is not signed"),
     (NoCorrection, "no correction was settled"),
     (LeftOut, "registered are"),
-    (NoBaseline, "the registers give"),
+    (NoBaseline, "the signed readings give Begin("),
     (Substituted, "a substitute stands where the meter's signed reading had come"),
     (Uncorrected, "a substitute stands where the meter's signed reading had come"),
     (SubstitutedAgain, "a substitute stands where the meter's signed reading had come"),
