@@ -138,8 +138,9 @@ def desired(
         return {}
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
     derived = leaves(meter_code=code, readings=known, zone=area.zone_info, first_mtu=first, last_mtu=last_mtu)
+    earliest = book.first_believed_before(closed.first_mtu)
     return {
-        reading.mtu: closed.balanced(reading, first=book.first_believed_before(reading.mtu))
+        reading.mtu: closed.balanced(reading, first=earliest)
         for reading in derived
         if any(key.valid_from_mtu <= reading.mtu and key.covers(reading.mtu) for key in keys)
     }

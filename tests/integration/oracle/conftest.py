@@ -78,6 +78,7 @@ class RecordingService:
                 verify_set(
                     handed_in,
                     area=self.metering,
+                    now=self.now,
                     next_revision=lambda mtu: len(self.recorded.get(mtu, [])),
                     leaves_at=self.leaves,
                 )

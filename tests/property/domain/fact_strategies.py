@@ -61,6 +61,8 @@ READINGS = st.builds(
     sequence=st.integers(0, 2**32 - 1),
     quality=st.sampled_from(Quality),
     nonce=of_length(32),
+    balancing_import_wh=st.just(0) | st.integers(-SAFE, SAFE),
+    balancing_export_wh=st.just(0) | st.integers(-SAFE, SAFE),
 )
 
 FIRST_MTU, MTUS = 1_000, 4
