@@ -1,4 +1,5 @@
-"""The command line: `dominoes-verify BUNDLE… [--anchors FILE] [--rpc URL]… [--block N] [--grid] [--json]`.
+"""The command line: `dominoes-verify BUNDLE… [--anchors FILE] [--rpc URL]… [--block N] [--receipt FILE]… [--grid]
+[--json]`.
 
 Whoever made a bundle wants it to read clean: no letter of it moves the cursor, colours or hides what is printed.
 
@@ -22,6 +23,7 @@ from verifier.files import MOST_BYTES
 from verifier.form import Json
 from verifier.node import http_rpc
 from verifier.powerflow import PowerFlow
+from verifier.receipts import read_receipt
 from verifier.telling import lines
 from verifier.verdict import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Report, Unusable
 from verifier.verify import verify_many
@@ -76,7 +78,8 @@ def _run(options: argparse.Namespace, told: Told) -> int:
     rpc = http_rpc(*options.rpc) if options.rpc else None
     reports: list[Report] = []
     power_flow = PowerFlow() if options.grid else None
-    found = verify_many(options.bundles, anchors, rpc, options.block, options.most_bytes, power_flow)
+    receipts = [read_receipt(json.loads(path.read_bytes())) for path in options.receipt]
+    found = verify_many(options.bundles, anchors, rpc, options.block, options.most_bytes, power_flow, receipts)
     for bundle, report in zip(options.bundles, found, strict=True):
         report.held = replace(report.held, nodes=len(set(options.rpc)))
         reports.append(report)
@@ -100,6 +103,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--anchors", type=Path, help="trust anchors, from a place you trust")
     add("--rpc", action="append", default=[], help="JSON-RPC endpoint of a node; given again: others, to agree with it")
     add("--block", type=int, help="read the chain as of this block, to verify an older bundle (default: the newest)")
+    receipt_help = "a receipt of the operator, as the API answered it, to hold against the bundle; may be given again"
+    add("--receipt", action="append", default=[], type=Path, help=receipt_help)
     add("--grid", action="store_true", help="compute the power flow of programs too (an auditor's bundle opens them)")
     add("--most-bytes", type=int, default=MOST_BYTES, help="bytes of a bundle that are read (default: %(default)s)")
     add("--json", action="store_true", help="print the report as JSON; of several bundles a list, in their order")

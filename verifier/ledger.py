@@ -5,7 +5,7 @@ Source: docs/evidence.md sections 2 to 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from verifier.chain import Events
@@ -62,6 +62,7 @@ from verifier.party_facts import (
 )
 from verifier.policies import Policies
 from verifier.readings import Readings
+from verifier.receipts import HeldReceipt, HeldReceipts
 from verifier.settlement import Settlements
 from verifier.transaction_facts import (
     BlockMined,
@@ -140,8 +141,11 @@ class Ledger:
             BlockMined: self._transactions.block_mined,
         }
 
-    def run(self) -> None:
-        """Read the files, then check entry by entry, then the whole."""
+    def run(self, receipts: Sequence[HeldReceipt] = ()) -> None:
+        """Read the files, then check entry by entry, then the whole, and receipts that somebody holds against it.
+
+        Raises Unusable where such a receipt is not the operator's.
+        """
         self._read_lines()
         self._journal.read()
         if self._evidence.chain is None:
@@ -160,6 +164,7 @@ class Ledger:
         self._report.none("lines of other files without an entry in the journal", shown)
         self._evidence.at = Place(len(self._journal.entries) + 1, "")
         self._check_whole()
+        HeldReceipts(self._evidence, self._journal).check(receipts)
 
     def _read_lines(self) -> None:
         """Lines of the other files, each to be told by an entry of the journal."""

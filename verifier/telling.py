@@ -86,6 +86,8 @@ def _recomputed(report: Report) -> Iterator[str]:
         yield f"{_many(totals.orders, 'order')}: signature, key of the account, receipt"
     if totals.mandates:
         yield f"{_many(totals.mandates, 'mandate')}: signed by the account's key; its agent kept to it"
+    if totals.held_receipts and not report.findings_total:
+        yield f"{_many(totals.held_receipts, 'receipt')} that somebody holds: the operator kept what it signed"
     if totals.books:
         words = _many(counts["words"], "order word")
         yield f"{_many(totals.books, 'book')} with {words}: most welfare, then volume; price; shares"

@@ -90,6 +90,8 @@ class Totals:
     """Orders opened, each with a signature and a receipt."""
     mandates: int = 0
     """Mandates of agents, each signed by its account's key, with a receipt."""
+    held_receipts: int = 0
+    """Receipts that were given beside the bundle, and held against it."""
     books: int = 0
     """Results of single MTUs: order by order, optimum, price and shares."""
     programs_within: int = 0

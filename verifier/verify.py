@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from verifier.ledger import Ledger
 from verifier.node import Rpc
 from verifier.personal import Personal
 from verifier.powerflow import PowerFlow
+from verifier.receipts import HeldReceipt
 from verifier.rules import UnknownRule
 from verifier.verdict import Report
 
@@ -33,14 +34,15 @@ def verify(
     height: int | None = None,
     cache: Cache | None = None,
     power_flow: PowerFlow | None = None,
+    receipts: Sequence[HeldReceipt] = (),
 ) -> Report:
     """Verify a bundle against trust anchors (as JSON) and the chain as of block `height` (None: the newest), with a
-    `power_flow` the grid's states too.
+    `power_flow` the grid's states too, and hold `receipts` against its journal.
 
-    Raises Unusable without a bundle, with anchors that are none, or where the node is silent.
+    Raises Unusable without a bundle, with anchors that are none, where the node is silent, or a receipt is nobody's.
     """
     trusted = None if anchors is None else Anchors.read(anchors)
-    return _verify(_files_of(bundle, MOST_BYTES), trusted, rpc, height, cache or Cache(), power_flow)
+    return _verify(_files_of(bundle, MOST_BYTES), trusted, rpc, height, cache or Cache(), power_flow, receipts)
 
 
 def verify_many(
@@ -50,12 +52,13 @@ def verify_many(
     height: int | None = None,
     most_bytes: int = MOST_BYTES,
     power_flow: PowerFlow | None = None,
+    receipts: Sequence[HeldReceipt] = (),
 ) -> Iterator[Report]:
     """Verify bundles one after the other: what they have in common, byte by byte, is computed once, and all are held
     against the chain as of one block. Raises Unusable as `verify` does."""
     trusted, cache = None if anchors is None else Anchors.read(anchors), Cache()
     for bundle in bundles:
-        yield _verify(_files_of(bundle, most_bytes), trusted, rpc, height, cache, power_flow)
+        yield _verify(_files_of(bundle, most_bytes), trusted, rpc, height, cache, power_flow, receipts)
 
 
 def _files_of(bundle: Bundle, most_bytes: int) -> Mapping[str, bytes]:
@@ -69,6 +72,7 @@ def _verify(
     height: int | None,
     cache: Cache,
     power_flow: PowerFlow | None,
+    receipts: Sequence[HeldReceipt],
 ) -> Report:
     """Verify one bundle; what its files hold can only become a finding, never an error."""
     sys.setrecursionlimit(RECURSION_LIMIT)
@@ -79,5 +83,10 @@ def _verify(
         with report.on("bundle", "form"):
             if kind in FILES:
                 with suppress(UnknownRule):  # told as the last finding
-                    (Personal if kind == "personal" else Ledger)(evidence).run()
+                    if kind == "personal":
+                        Personal(evidence).run()
+                    else:
+                        Ledger(evidence).run(receipts)
+    if receipts and kind == "personal":
+        report.gap("receipts, as a personal bundle has no journal to hold them against")
     return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +37,9 @@ def verify(
     ] = None,
     block: Annotated[int | None, typer.Option(help="Read the chain as of this block, for an older bundle.")] = None,
     grid: Annotated[bool, typer.Option("--grid", help="Compute the power flow of programs too.")] = False,
+    receipt: Annotated[
+        list[Path] | None, typer.Option(help="A receipt of the operator to hold against the bundles; or several.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check bundles against the chain. Exit 0 clean (maybe in part), 3 wrong, 4 self-consistent only, 2 unusable; of
@@ -46,12 +49,14 @@ def verify(
             raise NoBundle(folder=bundle)
     if anchors is not None and not anchors.exists():
         raise NoBundle(folder=anchors)
+    asked: dict[str, Any] = {"bundles": bundles, "anchors": anchors, "block": block, "grid": grid}
+    asked["receipts"] = receipt or ()
     if rpc:
-        verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=rpc, block=block, grid=grid)
+        verdicts = run_verifier(**asked, rpc=rpc)
     else:
         node = start_node(chain_state_of(bundles[0]))
         try:
-            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=[node.rpc.url], block=block, grid=grid)
+            verdicts = run_verifier(**asked, rpc=[node.rpc.url])
         finally:
             node.stop()
     if as_json:

@@ -34,12 +34,18 @@ class Verdict:
 
 
 def run_verifier(
-    *, bundles: Sequence[Path], anchors: Path | None, rpc: Sequence[str], block: int | None = None, grid: bool = False
+    *,
+    bundles: Sequence[Path],
+    anchors: Path | None,
+    rpc: Sequence[str],
+    block: int | None = None,
+    grid: bool = False,
+    receipts: Sequence[Path] = (),
 ) -> list[Verdict]:
     """Run the verifier once on all these bundles; a verdict on each.
 
     `rpc`: addresses of nodes, none to ask no chain; the chain is read as of `block` (None: the newest).
-    `grid`: compute power flows too.
+    `grid`: compute power flows too. `receipts`: files of receipts to hold against the bundles.
     """
     command = [sys.executable, "-m", VERIFIER, *map(str, bundles), "--json"]
     if anchors is not None:
@@ -50,6 +56,8 @@ def run_verifier(
         command += ["--block", str(block)]
     if grid:
         command.append("--grid")
+    for receipt in receipts:
+        command += ["--receipt", str(receipt)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         told = json.loads(done.stdout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from tests.collusion.plot import Ask, Plot
 from tests.collusion.retelling import Retelling, Told
 from verifier.cache import Cache
 from verifier.node import http_rpc
+from verifier.receipts import HeldReceipt
 from verifier.verdict import Report
 from verifier.verify import verify
 
@@ -24,6 +25,8 @@ class Played:
     told: Told
     files: Files
     report: Report
+    held: Report
+    """The verdict with the receipts that people hold; without any, the same."""
 
     @property
     def findings(self) -> str:
@@ -48,9 +51,11 @@ def retold(day: RealDay, plot: Plot) -> Iterator[tuple[Told, Files, Ask]]:
         node.stop()
 
 
-def play(day: RealDay, plot: Plot, cache: Cache) -> Played:
-    """Tell it and have it verified."""
+def play(day: RealDay, plot: Plot, cache: Cache, receipts: Sequence[HeldReceipt] = ()) -> Played:
+    """Tell it and have it verified, and again with the receipts that people hold."""
     with retold(day, plot) as (told, files, ask):
         lied = ask if plot.lie is None else plot.lie(ask)
-        report = verify(files, plot.believed or told.anchors, lied, cache=cache)
-    return Played(told, files, report)
+        report = held = verify(files, plot.believed or told.anchors, lied, cache=cache)
+        if receipts:
+            held = verify(files, plot.believed or told.anchors, lied, cache=cache, receipts=receipts)
+    return Played(told, files, report, held)

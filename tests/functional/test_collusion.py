@@ -10,17 +10,18 @@ from functools import lru_cache
 
 import pytest
 
-from domain.hashing import to_hex
 from tests.collusion.coalitions import Coalition
 from tests.collusion.day import RealDay
 from tests.collusion.declared import FRAUDS
 from tests.collusion.frauds import Day, Ends, Fraud, Kind
+from tests.collusion.held import receipts_of
 from tests.collusion.playing import Played, play
 from tests.collusion.plot import Plot
 from tests.functional.agent_day import AGENT
 from tests.functional.moving_town import NEWCOMER, RIVAL
 from verifier import telling
 from verifier.cache import Cache
+from verifier.receipts import HeldReceipt
 from verifier.verdict import CLEAN, WRONG
 
 pytestmark = pytest.mark.functional
@@ -71,12 +72,19 @@ def test_fraud__by_its_coalition__ends_as_the_table_says(
     plot = Plot(day, fraud.by)
 
     fraud.commit(plot)
-    played = play(day, plot, cache)
+    held = left_out(day, plot) if fraud.end.ends is Ends.RECEIPT else []
+    played = play(day, plot, cache, held)
 
-    check(fraud, played, plot)
+    check(fraud, played, held)
 
 
-def check(fraud: Fraud, played: Played, plot: Plot) -> None:
+def left_out(day: RealDay, plot: Plot) -> list[HeldReceipt]:
+    """The receipts for what the coalition leaves out: those of all else fit no more either, but that proves less."""
+    told = {step.was["sequence"] for step in plot.steps if step.was is not None}
+    return [receipt for receipt in receipts_of(day) if receipt.sequence not in told]
+
+
+def check(fraud: Fraud, played: Played, held: list[HeldReceipt]) -> None:
     """It ends as declared."""
     report, words = played.report, fraud.end.words
     match fraud.end.ends:
@@ -96,20 +104,8 @@ def check(fraud: Fraud, played: Played, plot: Plot) -> None:
             assert (report.exit_code, report.gaps) == (CLEAN, set()), played.findings[:3_000]
         case Ends.RECEIPT:
             assert (report.exit_code, report.gaps) == (CLEAN, set()), played.findings[:3_000]
-            assert omitted(played, plot)
-
-
-def omitted(played: Played, plot: Plot) -> list[int]:
-    """Orders accepted on the day of which the receipt proves that they are left out: the entry that it names, by place
-    and hash, is not there, nor does any other hold the order."""
-    told = {to_hex(bytes.fromhex(entry["hash"][2:])) for entry in played.told.entries}
-    tags = {entry["payload"].get("tag") for entry in played.told.entries}
-    return [
-        row["sequence"]
-        for row in plot.day.receipts
-        for entry in [plot.day.entries[row["sequence"] - 1]]
-        if entry["hash"] not in told and entry["payload"]["tag"] not in tags
-    ]
+            assert held and played.held.exit_code == WRONG
+            assert {finding.check for finding in played.held.findings} == {"promise"}
 
 
 @pytest.mark.parametrize("kind", Day)
@@ -118,9 +114,10 @@ def test_retelling__nothing_changed__is_the_day_as_it_was(
 ) -> None:
     day = days(kind)
 
-    played = play(day, Plot(day, Coalition.OPERATOR), cache)
+    played = play(day, Plot(day, Coalition.OPERATOR), cache, list(receipts_of(day)))
 
     assert (played.report.exit_code, played.report.gaps) == (CLEAN, set()), played.findings
+    assert (played.held.exit_code, played.held.gaps) == (CLEAN, set()), played.held.findings
     assert [entry["hash"] for entry in played.told.entries] == [entry["hash"] for entry in day.entries]
     assert played.told.receipts == day.receipts
     assert json.dumps(played.told.anchors["contracts"]) == json.dumps(day.anchors["contracts"])

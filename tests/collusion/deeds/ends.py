@@ -18,7 +18,7 @@ from tests.collusion.deeds.metering import attest_again, meter_of
 from tests.collusion.deeds.money import NO_M
 from tests.collusion.deeds.terms import NOT_SIGNED, SOMEBODY, late
 from tests.collusion.deeds.trading import NOON, NOT_ITS_KEY, mtu_of, order_at, reorder
-from tests.collusion.frauds import Day, Kind, found, possible, tried
+from tests.collusion.frauds import Day, Kind, found, possible, proven, tried
 from tests.collusion.plot import Plot
 from tests.collusion.programs import Programs
 
@@ -223,6 +223,23 @@ def ends_twice(plot: Plot) -> None:
 def left_out_end(plot: Plot) -> None:
     """Both are billed for the afternoon."""
     plot.remove(ended(plot, "participation"))
+    plot.settle()
+
+
+@tried(
+    Kind.ENDS,
+    "a change of supplier that no record shows",
+    dict.fromkeys(
+        (Coalition.OPERATOR, Coalition.ATTESTERS, Coalition.RETAILER),
+        proven("whoever holds the receipts for the end and the new agreement proves the omission"),
+    ),
+    Day.LIVED,
+)
+def change_never_told(plot: Plot) -> None:
+    """Its household has the operator's receipts; the supplier that it had left bills on."""
+    before = ended(plot, "agreement")
+    after = plot.one("agreement.signed", lambda payload: payload["agreement"] == "supply-changed")
+    plot.remove(before, after)
     plot.settle()
 
 
