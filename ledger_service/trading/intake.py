@@ -147,7 +147,7 @@ class Intake:
                 raise
 
     def receipt_of(self, entry: Entry) -> Receipt:
-        """The receipt of an accepted order or cancel, the same bytes as when it was first given."""
+        """The receipt of an entry that has one, the same bytes as when it was first given. Raises PayloadErased."""
         return self._signer.receipt(entry)
 
     def _write_groups(self) -> None:

@@ -1,16 +1,31 @@
-"""Receipts: the operator's signature that an order was accepted or withdrawn, or a mandate granted or ended.
+"""Receipts: the operator's signature that an order was accepted or withdrawn, a mandate granted or ended, or that a
+term or key stands in the journal.
 
 They make an omission provable.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from domain.eip712 import RECEIPT, Domain
-from domain.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled
+from domain.facts import (
+    AgreementSigned,
+    GuaranteeGiven,
+    KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
+    MeterRegistered,
+    OrderAccepted,
+    OrderCancelled,
+    ParticipantRegistered,
+    PolicyPublished,
+    TariffPublished,
+    TermEnded,
+)
 from domain.hashing import ZERO_HASH, text_id, to_hex
+from domain.receipts import KIND_RECORDED, recorded_tag
 from domain.rules import rule_of
 from domain.signing import Signer
 from ledger_service.record import Entry, PayloadErased
@@ -31,15 +46,27 @@ KIND_REVOKED = 4
 """The revocation with this tag ended its mandate: what the agent signed counts no more where it is recorded later."""
 
 RECEIPTED = (OrderAccepted, OrderCancelled, MandateGranted, MandateRevoked)
-"""Facts that are receipted."""
+"""What devices send that is receipted; these receipts stand in bundles too."""
 
 Receipted: TypeAlias = OrderAccepted | OrderCancelled | MandateGranted | MandateRevoked
 """One of them."""
 
+Recorded: TypeAlias = (
+    AgreementSigned
+    | GuaranteeGiven
+    | KeyRegistered
+    | MeterRegistered
+    | ParticipantRegistered
+    | PolicyPublished
+    | TariffPublished
+    | TermEnded
+)
+"""What parties signed and handed in that binds the operator once it is recorded (ADR 80)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the operator signed. `sequence` and `journal_head` are those of the entry that holds the order or cancel."""
+    """What the operator signed. `sequence` and `journal_head` are those of the entry that holds what was sent."""
 
     market: bytes
     session: int
@@ -87,13 +114,24 @@ class ReceiptSigner:
         return self._key.address
 
     def receipt(self, entry: Entry) -> Receipt:
-        """The receipt of an entry whose fact is one of RECEIPTED, by the rule that it names.
+        """The receipt of an entry whose fact is one of RECEIPTED, by the rule that it names, or one of Recorded.
 
         Raises PayloadErased, UnknownRule.
         """
         match entry.fact:
             case OrderAccepted() | OrderCancelled() | MandateGranted() | MandateRevoked() as fact:
                 return rule_of("receipts", _BY_RECEIPT_RULE, fact.rules.receipts)(self, entry, fact)
+            case (
+                AgreementSigned()
+                | GuaranteeGiven()
+                | KeyRegistered()
+                | MeterRegistered()
+                | ParticipantRegistered()
+                | PolicyPublished()
+                | TariffPublished()
+                | TermEnded()
+            ) as recorded:
+                return self._recorded(entry, recorded)
             case None:
                 raise PayloadErased(sequence=entry.sequence)
             case other:
@@ -113,29 +151,19 @@ class ReceiptSigner:
                 kind = KIND_GRANTED
             case MandateRevoked():
                 kind = KIND_REVOKED
-        values = {
-            "market": market,
-            "session": session,
-            "mtu": mtu,
-            "tag": tag,
-            "revision": revision,
-            "kind": kind,
-            "sequence": entry.sequence,
-            "journalHead": entry.hash,
-            "marketTime": market_time,
-        }
-        return Receipt(
-            market=market,
-            session=session,
-            mtu=mtu,
-            tag=tag,
-            revision=revision,
-            kind=kind,
-            sequence=entry.sequence,
-            journal_head=entry.hash,
-            market_time=market_time,
-            signature=self._key.sign(self._domain.digest(RECEIPT, values)),
-        )
+        place = {"market": market, "session": session, "mtu": mtu, "revision": revision}
+        return self._signed(entry, **place, tag=tag, kind=kind, market_time=market_time)
+
+    def _recorded(self, entry: Entry, fact: Recorded) -> Receipt:
+        """By the only rule there is. The market time is when the entry was recorded, which no fact says (ADR 40)."""
+        nowhere = {"market": ZERO_HASH, "session": 0, "mtu": 0, "revision": 0}
+        tag = recorded_tag(fact.payload())
+        return self._signed(entry, **nowhere, tag=tag, kind=KIND_RECORDED, market_time=entry.recorded_at)
+
+    def _signed(self, entry: Entry, **told: Any) -> Receipt:
+        """A receipt of an entry that says this of it."""
+        unsigned = Receipt(sequence=entry.sequence, journal_head=entry.hash, signature=b"", **told)
+        return replace(unsigned, signature=self._key.sign(self._domain.digest(RECEIPT, unsigned.values())))
 
 
 _BY_RECEIPT_RULE = {RECEIPT_RULE: ReceiptSigner._receipt}

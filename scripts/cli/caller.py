@@ -16,16 +16,22 @@ import httpx
 import typer
 
 from contracts.keystore import read_key
-from domain.eip712 import CONTRACT_OF, Domain, Shape
+from domain.eip712 import CONTRACT_OF, RECEIPT, Domain, Shape
 from domain.errors import DominoesError
+from domain.hashing import to_hex
 from domain.signing import SigningKey
-from scripts.cli.common import DEFAULT_STATE, guarded
+from scripts.cli.common import DEFAULT_STATE, errors, guarded, plain, show
+from scripts.cli.receipts import ReceiptWrong, check_recorded
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.deployment_file import read_deployment_file
-from scripts.serving.desk import anchored_domain
+from scripts.serving.desk import anchored_domain, anchored_operators
 from scripts.serving.embedded.keys import load_key
 from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE, KEYS_FOLDER, read_config
 from scripts.serving.production.http import open_service
+from scripts.serving.verifier_process import WRONG
+
+OPERATOR = "operator"
+"""Under which name a run keeps the operator's key."""
 
 DEVICE_SUFFIX = "-orders"
 """A run keeps the key that signs a party's orders under the party's name and this."""
@@ -88,6 +94,30 @@ class Acting:
         if self.name is None:
             raise NobodyNamed(wanted="give your trust anchors (anchors.json) with --anchors")
         return read_deployment_file(self.state / DEPLOYMENT_FILE).domain(contract)
+
+    def operators(self) -> frozenset[str]:
+        """Whose signature makes a receipt: by one's own trust anchors, or the key of the run."""
+        if self.anchors is not None:
+            return anchored_operators(self.anchors)
+        return frozenset({to_hex(load_key(self.state / KEYS_FOLDER, OPERATOR).address)})
+
+
+def hand_in_receipted(who: Acting, client: ApiClient, path: str, body: Any, *, as_json: bool, title: str) -> None:
+    """Hand in what is receipted, show the answer, and check its receipt. Exits with WRONG where that proves nothing.
+
+    Without trust anchors nobody can say whose signature it is; the receipt can be held against them later.
+    """
+    known = who.anchors is not None or who.name is not None
+    domain, operators = (who.domain(RECEIPT), who.operators()) if known else (None, frozenset[str]())
+    done = client.hand_in(path, body)
+    answer = {**done.answer, "repeated": done.repeated}
+    try:
+        checked = check_recorded(answer, body, domain=domain, operators=operators)
+    except ReceiptWrong as error:
+        show(answer, as_json=as_json, title=title)
+        errors.print(plain(error), soft_wrap=True)
+        raise typer.Exit(WRONG) from error
+    show({**answer, "receipt_signature": checked}, as_json=as_json, title=title)
 
 
 def _own_key(keystore: Path | None, password_file: Path | None, options: str) -> SigningKey:

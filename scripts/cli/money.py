@@ -15,7 +15,7 @@ from domain.hashing import from_hex, keccak, to_hex
 from domain.signing import SigningKey
 from domain.units import NEUR_PER_EUR
 from scripts.cli.amounts import eur_text, neur_from_eur, scaled
-from scripts.cli.caller import Acting, acting
+from scripts.cli.caller import Acting, acting, hand_in_receipted
 from scripts.cli.common import JsonOption, address_of, console, errors, show, show_rows
 from scripts.cli.sign import require_agreed, show_words
 from scripts.serving.api_client import ApiClient
@@ -186,11 +186,11 @@ def guarantee_accept(who: Acting, file: FileArgument, yes: YesOption = False, as
 @guarantee_app.command("give")
 @acting
 def guarantee_give(who: Acting, file: FileArgument, as_json: JsonOption = False) -> None:
-    """Hand in, as the guarantor, a line that both have signed."""
+    """Hand in, as the guarantor, a line that both have signed. Keep the receipt."""
     body = _read(file)
     with who.open() as http:
-        done = who.client(http).hand_in("/v1/guarantees", body)
-    show({**done.answer, "repeated": done.repeated}, as_json=as_json, title="given")
+        whole = {"account_signature": None, **body}  # as its fact has it, where one guarantees for oneself
+        hand_in_receipted(who, who.client(http), "/v1/guarantees", whole, as_json=as_json, title="given")
 
 
 @guarantee_app.command("cover")

@@ -15,8 +15,8 @@ from domain.parties import Meter, Participant
 from domain.signed_terms import Term
 from domain.terms import Agreement, Tariff, TermEnd
 from scripts.cli.amounts import mtu_in_words, mtu_typed
-from scripts.cli.caller import Acting, acting
-from scripts.cli.common import JsonOption, address_of, console, errors, show, show_rows
+from scripts.cli.caller import Acting, acting, hand_in_receipted
+from scripts.cli.common import JsonOption, address_of, console, errors, show_rows
 from scripts.cli.sign import require_agreed, show_words
 from scripts.cli.sign_term import read_signed
 
@@ -50,13 +50,16 @@ def register_term(
     file: Annotated[Path, typer.Argument(help="A participant, meter, agreement, tariff or end, fully signed.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Hand a term in, as the registrar, once `dominoes sign term` gave it all its signatures."""
+    """Hand a term in, once `dominoes sign term` gave it all its signatures: as the registrar, or an end as its party.
+
+    Keep the receipt: it proves that the term was recorded. `--json` prints it as `dominoes receipt` reads it.
+    """
     term = read_signed(file)
     if type(term) not in PATHS:
         raise typer.BadParameter(f"a {type(term).__name__} is not the registrar's to hand in: `dominoes sign policy`")
     with who.open() as http:
-        done = who.client(http).hand_in(PATHS[type(term)], noun_json(term))
-    show({**done.answer, "repeated": done.repeated}, as_json=as_json, title="registered")
+        path, body = PATHS[type(term)], noun_json(term)
+        hand_in_receipted(who, who.client(http), path, body, as_json=as_json, title="registered")
 
 
 @register_app.command("key")
@@ -69,7 +72,7 @@ def register_key(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Register the key of your device, signed with your account's own key."""
+    """Register the key of your device, signed with your account's own key. Keep the receipt."""
     key, order_key, mtu = who.key(), address_of(device), mtu_typed(valid_from)
     out = errors if as_json else console
     shown = {"device": device, "point": point or "none, at the transformer", "from": mtu_in_words(mtu)}
@@ -89,8 +92,7 @@ def register_key(
         "signature": to_hex(key.sign(who.domain(KEY_REGISTRATION).digest(KEY_REGISTRATION, values))),
     }
     with who.open() as http:
-        done = who.client(http).hand_in("/v1/keys", body)
-    show({**done.answer, "repeated": done.repeated}, as_json=as_json, title="registered")
+        hand_in_receipted(who, who.client(http), "/v1/keys", body, as_json=as_json, title="registered")
 
 
 @register_app.command("list")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from domain.eip712 import RECEIPT
 from domain.errors import DominoesError
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import text_id, to_hex
 from domain.mtu import MtuRange
 from domain.orders import Order, schedule_digest
-from domain.signing import SigningKey, recover
+from domain.receipts import receipt_signer
+from domain.signing import SigningKey
 from domain.words import Side
 from scripts.community.households import Wish, forecast_net_wh, later_wishes, wishes
 from scripts.community.town import Household, Town
@@ -187,9 +187,7 @@ class TradingDay:
         return {"order": order.as_json(), "signature": to_hex(device.sign(order.digest(self._domain)))}
 
     def _check_receipt(self, receipt: dict[str, Any]) -> None:
-        values = {name: from_hex(item) if isinstance(item, str) else item for name, item in receipt.items()}
-        signature = values.pop("signature")
-        if recover(self._domain.digest(RECEIPT, values), signature) != self._operator:
+        if receipt_signer(receipt, domain=self._domain) != self._operator:
             raise ReceiptForged(tag=receipt["tag"])
 
 

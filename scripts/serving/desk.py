@@ -151,6 +151,14 @@ def anchored_domain(path: Path, contract: str) -> Domain:
         return Domain(chain_id=trusted["chain_id"], verifying_contract=found)
 
 
+def anchored_operators(path: Path) -> frozenset[str]:
+    """Addresses of the operator by the trust anchors, former ones too. Raises AnchorsUnusable."""
+    trusted = _read_anchors(path)
+    with _usable(path):
+        named = trusted["roles"]["operator"]
+        return frozenset(one.lower() for one in ([named] if isinstance(named, str) else named))
+
+
 def _market_domain(path: Path, *, area: str, grid: GridModel) -> Domain:
     """The Market contract's domain by the trust anchors, which name this grid model."""
     with _usable(path):

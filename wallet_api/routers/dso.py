@@ -51,7 +51,7 @@ from wallet_api.disclosure import Disclosure, area_of_market
 from wallet_api.fields import MarketName, QueryText, SessionGate
 from wallet_api.filters import InTime
 from wallet_api.lookup import market_named, program_named
-from wallet_api.recorded import created
+from wallet_api.recorded import created, receipted
 from wallet_api.routers.public import SESSIONS, program_members
 from wallet_api.schemas import dso as schemas
 from wallet_api.schemas.policies import PolicyBody, PolicyFact
@@ -305,7 +305,7 @@ async def publish_signing_policy(request: Request, who: Annotated[Principal, all
         signed = services.term_signing.check(noun_read(SigningPolicy, body.model_dump()))
         with services.record.begin() as tx:
             entry = publish_policy(tx, signed=signed, now=services.clock.now())
-        return created(entry, PolicyFact)
+        return receipted(entry, PolicyFact, services)
 
     return await write(request, who=who, shape=PolicyBody, work=work)
 

@@ -34,7 +34,7 @@ from wallet_api.declaring import lists, reads, writes
 from wallet_api.fields import OrderKeyName
 from wallet_api.filters import InTime
 from wallet_api.lookup import own_one
-from wallet_api.recorded import created
+from wallet_api.recorded import receipted
 from wallet_api.roles import TRADERS
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, services_of
@@ -82,7 +82,7 @@ async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) 
                 organisations=services.directory.organisation_accounts,
                 now=services.clock.now(),
             )
-        return created(entry, schemas.OrderKeyFact)
+        return receipted(entry, schemas.OrderKeyFact, services)
 
     return await write(request, who=who, shape=schemas.KeyBody, work=work)
 

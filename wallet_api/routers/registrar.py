@@ -55,7 +55,7 @@ from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import AreaFilter, CodeName, EndedTermName, MtuNumber, VersionNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import the_one
-from wallet_api.recorded import created
+from wallet_api.recorded import created, receipted
 from wallet_api.schemas import registry as shown
 from wallet_api.services import API_PREFIX, Services, services_of
 
@@ -168,7 +168,7 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
         signed = services.term_signing.check(_noun(Tariff, body))
         with services.record.begin() as tx:
             entry = operations.publish_tariff(tx, signed=signed, now=services.clock.now())
-        return created(entry, shown.TariffFact)
+        return receipted(entry, shown.TariffFact, services)
 
     return await write(request, who=who, shape=shown.TariffBody, work=work)
 
@@ -202,7 +202,7 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
         signed = services.term_signing.check(_noun(Agreement, body))
         with services.record.begin() as tx:
             entry = operations.sign_agreement(tx, signed=signed, now=services.clock.now())
-        return created(entry, shown.AgreementFact)
+        return receipted(entry, shown.AgreementFact, services)
 
     return await write(request, who=who, shape=shown.AgreementBody, work=work)
 
@@ -238,7 +238,7 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
         with services.record.begin() as tx:
             taken, now = services.directory.organisation_accounts, services.clock.now()
             entry = operations.register_participant(tx, participant=participant, organisations=taken, now=now)
-        return created(entry, shown.ParticipantFact)
+        return receipted(entry, shown.ParticipantFact, services)
 
     return await write(request, who=who, shape=shown.ParticipantBody, work=work)
 
@@ -271,7 +271,7 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
         services.term_signing.check(meter)
         with services.record.begin() as tx:
             entry = operations.register_meter(tx, meter=meter, now=services.clock.now())
-        return created(entry, shown.MeterFact)
+        return receipted(entry, shown.MeterFact, services)
 
     return await write(request, who=who, shape=shown.MeterBody, work=work)
 
@@ -305,7 +305,7 @@ async def end_term(request: Request, who: Annotated[Principal, allow(*ENDERS)]) 
         signed = services.term_signing.check(_noun(TermEnd, body, term=EndedTerm(body.term)))
         with services.record.begin() as tx:
             entry = operations.end_term(tx, signed=signed, now=services.clock.now())
-        return created(entry, shown.TermEndFact)
+        return receipted(entry, shown.TermEndFact, services)
 
     return await write(request, who=who, shape=shown.TermEndBody, work=work)
 

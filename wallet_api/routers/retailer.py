@@ -62,7 +62,7 @@ from wallet_api.declaring import downloads, lists, reads, writes
 from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import own_one, settlement_state
-from wallet_api.recorded import created
+from wallet_api.recorded import created, receipted
 from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import money as money_schemas
@@ -123,7 +123,7 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(*TRADERS)]
         with services.record.begin() as tx:
             funds = partial(money_operations.check_line, tx, given)
             entry = give_guarantee(tx, signers=signers, guarantee=given, now=services.clock.now(), check_funds=funds)
-        return created(entry, money_schemas.GuaranteeFact)
+        return receipted(entry, money_schemas.GuaranteeFact, services)
 
     return await write(request, who=who, shape=money_schemas.GuaranteeBody, work=work)
 

@@ -23,6 +23,7 @@ from wallet_api.fields import (
     Uint53,
 )
 from wallet_api.schemas.base import Amount, AtMarketTime, Fact, RecordedAt, eur_of, optional_utc_of, utc_of
+from wallet_api.schemas.trading import ReceiptedFact
 
 
 class Balance(Answer):
@@ -152,7 +153,7 @@ class GuaranteeBody(GuaranteeMembers, Body):
     """
 
 
-class GuaranteeFact(GuaranteeMembers, Fact):
+class GuaranteeFact(GuaranteeMembers, ReceiptedFact):
     """A recorded guarantee."""
 
     deadline_utc = utc_of("deadline")

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from edge.models import Body
 from wallet_api.fields import Bytes32, Code, Mtu, PositiveInt, Signature, Uint32, Uint53, Version, Wh
-from wallet_api.schemas.base import Fact, ValidFrom
+from wallet_api.schemas.base import ValidFrom
+from wallet_api.schemas.trading import ReceiptedFact
 
 LIST_LONGEST = 100
 """Markets, and versions of rules, that one policy names at most."""
@@ -53,5 +54,5 @@ class SigningPolicy(PublishedPolicy):
     policy_hash: Bytes32 = Field(description="keccak of its canonical JSON without the signature; reports name it")
 
 
-class PolicyFact(Fact, PublishedPolicy):
+class PolicyFact(ReceiptedFact, PublishedPolicy):
     """A published version of a signing policy."""

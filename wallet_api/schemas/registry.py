@@ -23,6 +23,7 @@ from wallet_api.fields import (
 )
 from wallet_api.schemas.base import Fact, RecordedAt, ValidFrom, mtu_utc_of
 from wallet_api.schemas.public import AreaMembers, AreaRules, MarketMembers, MarketRules
+from wallet_api.schemas.trading import ReceiptedFact
 
 
 class AreaBody(AreaMembers, Body):
@@ -80,7 +81,7 @@ class Tariff(TariffMembers, ValidFrom):
     """One version of a tariff: prices in nEUR/Wh."""
 
 
-class TariffFact(Fact, Tariff):
+class TariffFact(ReceiptedFact, Tariff):
     """A published tariff version."""
 
 
@@ -107,7 +108,7 @@ class Agreement(AgreementMembers, ValidFrom):
     """Which retailer supplies an account under which tariff."""
 
 
-class AgreementFact(Fact, Agreement):
+class AgreementFact(ReceiptedFact, Agreement):
     """A recorded agreement version."""
 
 
@@ -151,7 +152,7 @@ class RegisteredParticipant(Participant, RecordedAt):
     """A party with a settlement account, and when it was registered."""
 
 
-class ParticipantFact(Fact, Participant):
+class ParticipantFact(ReceiptedFact, Participant):
     """A registered party."""
 
 
@@ -178,7 +179,7 @@ class MeterTerm(MeterMembers, Answer):
     """A meter's registration, as its fact."""
 
 
-class MeterFact(Fact, Meter):
+class MeterFact(ReceiptedFact, Meter):
     """A registered meter key."""
 
 
@@ -216,5 +217,5 @@ class EndTerm(TermEndMembers, Answer):
     """The end of a term, as its fact."""
 
 
-class TermEndFact(Fact, TermEnd):
+class TermEndFact(ReceiptedFact, TermEnd):
     """A recorded end of a term."""

@@ -33,24 +33,32 @@ Side = Literal["bid", "ask"]
 
 
 class Receipt(Answer):
-    """The operator's signature that an order stands in the journal or was withdrawn, or a mandate was granted or ended.
+    """The operator's signature that an order stands in the journal or was withdrawn, a mandate was granted or ended, or
+    a term or key recorded.
 
-    It makes an omission provable. Of mandates market, session, MTU and revision are zero. The members but `signature`
-    are those of the signed Receipt (docs/protocol.md, section 2).
+    It makes an omission provable. Of all but orders market, session, MTU and revision are zero. The members but
+    `signature` are those of the signed Receipt (docs/protocol.md, section 2).
     """
 
     market: Bytes32
     session: Session
     mtu: Mtu
-    tag: Bytes16 = Field(description="First 16 bytes of the digest that was signed: what stands for an order in public")
+    tag: Bytes16 = Field(description="First 16 bytes of the digest signed; of kind 5, of the hash of what was recorded")
     revision: Revision
-    kind: Literal[1, 2, 3, 4] = Field(
-        description="1 = accepted, 2 = cancelled; of mandates 3 = granted, 4 = revoked", examples=[1]
+    kind: Literal[1, 2, 3, 4, 5] = Field(
+        description="Of orders 1 = accepted, 2 = cancelled; of mandates 3 = granted, 4 = revoked; 5 = recorded",
+        examples=[1],
     )
     sequence: Sequence
     journalHead: Bytes32 = Field(description="Hash of the journal entry that holds what was signed")
     marketTime: Uint53 = Field(description="Unix seconds of market time at which it was accepted")
     signature: Signature
+
+
+class ReceiptedFact(Fact):
+    """What was recorded, its place in the journal, and the operator's receipt for it."""
+
+    receipt: Receipt = Field(description="To be kept, kind 5: it proves the omission if no record shows the entry")
 
 
 class Acceptance(Answer):
@@ -131,7 +139,7 @@ class OrderKey(KeyMembers, ValidFrom):
     point: Code | None = Field(description="Metering point it trades for; null for a retailer")
 
 
-class OrderKeyFact(Fact, OrderKey):
+class OrderKeyFact(ReceiptedFact, OrderKey):
     """A registered order key."""
 
 

@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Desk:
     """A party at its own machine: its keys and trust anchors in a folder, the rest in its environment."""
 
-    def __init__(self, world: World, party: str, folder: Path, url: str) -> None:
+    def __init__(self, world: World, party: str, folder: Path, url: str, *, operator: str = "market operator") -> None:
         self.folder = folder / party
         self.folder.mkdir()
         self._environment = {"DOMINOES_URL": url, "DOMINOES_ANCHORS": str(self.folder / "anchors.json")}
@@ -57,7 +57,8 @@ class Desk:
             self._environment[f"DOMINOES_{OWN_KEYS[file].replace('KEYSTORE', 'PASSWORD_FILE')}"] = str(paths[1])
         domains = {CONTRACT_OF[name]: world.services.deployment.domain_of(SHAPES[name]) for name in CONTRACT_OF}
         contracts = {name: {"address": to_hex(domain.verifying_contract)} for name, domain in domains.items()}
-        anchors = {"chain_id": CHAIN_ID, "contracts": contracts}
+        roles = {"operator": to_hex(key_named(operator).address)}
+        anchors = {"chain_id": CHAIN_ID, "contracts": contracts, "roles": roles}
         (self.folder / "anchors.json").write_text(json.dumps(anchors))
 
     def run(self, *arguments: str, answer: str = "y") -> Any:
@@ -137,8 +138,19 @@ def test_backoffice__commands_as_printed__register_and_book_once(trading: World,
 
     codes = [one["tariff"] for one in trading.get("registry office", "/v1/tariffs").json()["items"]]
     assert codes.count("night") == 1 and re.search(r"repeated +True", again)
+    assert re.search(r"receipt_signature +the operator's", again)
     booked = trading.get("house bank", "/v1/deposits").json()["items"]
     assert [(one["account"], one["amount_neur"]) for one in booked] == [(address("household 2"), "50000000000")]
+
+
+def test_register__receipt_by_another_than_the_operator_of_ones_anchors__is_told(trading: World, folder: Path) -> None:
+    Path("tariff.json").write_text(json.dumps(trading.tariff_body("retailer 1", tariff="night")))
+    with served(trading.app) as url:
+        desk = Desk(trading, "registry office", folder, url, operator="somebody")
+        told = desk.run("register", "term", "tariff.json")
+
+    assert told.exit_code == 3
+    assert address("market operator") in told.output and "tell the auditor" in told.output
 
 
 def test_orders__an_mtu_that_no_open_session_covers__is_refused_in_one_line(trading: World, folder: Path) -> None:

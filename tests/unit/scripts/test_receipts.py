@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from domain.hashing import text_id, to_hex
+from domain.eip712 import RECEIPT, Domain
+from domain.hashing import hash_json, text_id, to_hex
+from domain.signing import SigningKey
 from scripts.cli import verify as verify_command
 from scripts.cli.main import app
-from scripts.cli.receipts import BundleUnreadable, hold_against
+from scripts.cli.receipts import BundleUnreadable, ReceiptWrong, check_recorded, hold_against
 from scripts.serving.verifier_process import Verdict
 from tests.unit.verifier.bundles import auditor_bundle, rechain
 from tests.unit.verifier.fake_chain import CONTRACTS, MARKET, address
@@ -120,6 +122,60 @@ def test_hold_against__journal_that_ends_before_the_gate__says_nothing_yet(day: 
     bundle = write(tmp_path / "early", auditor_bundle(day.entries[: first - 1], [], []))
 
     assert hold_against(receipt_of(day, 0), bundle).omission is None
+
+
+def test_hold_against__end_of_a_term_after_all_entries__is_left_out_where_a_later_gate_is_shown(
+    day: Any, tmp_path: Path
+) -> None:
+    bundle = write(tmp_path / "auditor", day.auditor())
+    receipt = {"sequence": len(day.entries) + 1, "kind": 5, "tag": "0x", "market": "0x", "session": 0, "mtu": 0}
+
+    told = [hold_against(receipt | {"marketTime": time}, bundle).omission for time in (0, 2**40)]
+
+    assert told[0] is not None and "are closed in" in told[0]
+    assert told[1] is None
+
+
+BODY = {"term": "agreement", "name": "supply", "end_mtu": 7}
+DOMAIN = Domain(31_337, bytes(20))
+
+
+def answer_to(body: Any, key: SigningKey, **changes: Any) -> dict[str, Any]:
+    """What the service answers to a term: its receipt is signed over what `changes` make of it."""
+    told = {"market": "0x" + "00" * 32, "session": 0, "mtu": 0, "tag": to_hex(hash_json(body)[:16]), "revision": 0}
+    told |= {"kind": 5, "sequence": 9, "journalHead": "0x" + "01" * 32, "marketTime": 5} | changes
+    values = {name: bytes.fromhex(item[2:]) if isinstance(item, str) else item for name, item in told.items()}
+    return {"sequence": 9, "receipt": told | {"signature": to_hex(key.sign(DOMAIN.digest(RECEIPT, values)))}}
+
+
+def test_check_recorded__honest_receipt__is_the_operators_or_open_without_anchors() -> None:
+    operator = SigningKey(b"\x01" * 32)
+    answer = answer_to(BODY, operator)
+
+    checked = check_recorded(answer, BODY, domain=DOMAIN, operators={to_hex(operator.address)})
+    unchecked = check_recorded(answer, BODY, domain=None, operators=())
+
+    assert checked == "the operator's"
+    assert "not checked" in unchecked
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"tag": "0x" + "02" * 16}, "has tag"),
+        ({"kind": 1}, "has kind"),
+        ({"sequence": 8}, "has sequence"),
+        ({"signature": "0x" + "00" * 65}, "signed by nobody"),
+        ({"journalHead": "0x" + "02" * 32}, "not the operator"),
+    ],
+)
+def test_check_recorded__receipt_that_proves_nothing__is_refused(changes: dict[str, Any], told: str) -> None:
+    operator = SigningKey(b"\x01" * 32)
+    answer = answer_to(BODY, operator)
+    answer["receipt"] |= changes
+
+    with pytest.raises(ReceiptWrong, match=told):
+        check_recorded(answer, BODY, domain=DOMAIN, operators={to_hex(operator.address)})
 
 
 def test_hold_against__no_bundle__says_what_to_give(tmp_path: Path) -> None:
