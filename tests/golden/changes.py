@@ -109,7 +109,7 @@ def a_week_later(inputs: Json) -> Json:
     def later(name: str, value: Any) -> Any:
         if name in ("mtu", "first_mtu", "valid_from_mtu", "end_mtu", "from_mtu", "to_mtu", "unread"):
             return value + WEEK_MTUS
-        return value + WEEK_SECONDS if name in ("session", "market_time") else value
+        return value + WEEK_SECONDS if name in ("session", "market_time", "recorded_at") else value
 
     made: Json = mapped(inputs, later)
     told_again(made, lambda payload: [row.update(mtu=row["mtu"] + WEEK_MTUS) for row in payload["readings"]] and None)
@@ -264,7 +264,7 @@ def other_numbers(inputs: Json) -> None:
     last, unread = inputs["metering"]["attested"][-1], inputs["metering"]["unread"]
     last["mtu"], unread[0] = unread[0], last["mtu"]
     inputs["metering"]["attested"].reverse()
-    inputs["receipts"].reverse()
+    inputs["receipts"].append(inputs["receipts"].pop(0))
 
 
 def other_lengths(inputs: Json) -> None:

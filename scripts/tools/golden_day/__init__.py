@@ -92,6 +92,7 @@ def _inputs(day: GoldenDay) -> dict[str, Any]:
         "metering": metering.metering_input(day.metered),
         "settlements": [settling.settlement_input(item) for item in day.revisions],
         "journal": journal.journal_input(day.entries),
+        "recorded_at": journal.RECORDED_AT,
         "receipts": journal.receipts_input(day.entries),
     }
 

@@ -6,14 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from domain.eip712 import RECEIPT
-from domain.facts import Fact
+from domain.facts import Fact, TermEnded
 from domain.hashing import ZERO_HASH, to_hex
 from domain.signing import recover
 from ledger_service.record.journal import Entry, entry_hash, payload_hash
 from ledger_service.trading.receipts import RECEIPTED, ReceiptSigner
-from scripts.tools.golden_day.people import domain_of, key_of, noise
+from scripts.tools.golden_day.people import GATE, domain_of, key_of, noise
 
 DOMAIN = domain_of("Market")
+
+RECORDED_AT = GATE - 86_400
+"""Market time in receipts of what is recorded before the day; no fact says it."""
+
+SHOWN = (*RECEIPTED, TermEnded)
+"""Whose receipts the day holds: of terms those for ends, which stand for all of kind 5."""
 
 
 def recorded(facts: Iterable[Fact]) -> list[Entry]:
@@ -24,7 +30,8 @@ def recorded(facts: Iterable[Fact]) -> list[Entry]:
         salt, text = noise(f"journal salt {sequence}"), fact.text()
         hashed = payload_hash(salt=salt, payload_text=text)
         head = entry_hash(sequence=sequence, kind=fact.KIND, payload_hash=hashed, previous=previous)
-        entries.append(Entry(sequence, fact.KIND, text.decode(), salt, hashed, previous, head))
+        made = Entry(sequence, fact.KIND, text.decode(), salt, hashed, previous, head, recorded_at=RECORDED_AT)
+        entries.append(made)
         previous = head
     return entries
 
@@ -60,7 +67,7 @@ def journal_values(entries: Sequence[Entry]) -> dict[str, Any]:
 def _receipts(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     signer = ReceiptSigner(key=key_of("operator"), domain=DOMAIN)
     for entry in entries:
-        if isinstance(entry.fact, RECEIPTED):
+        if isinstance(entry.fact, SHOWN):
             receipt = signer.receipt(entry)
             digest = DOMAIN.digest(RECEIPT, receipt.values())
             yield {

@@ -18,7 +18,7 @@ from tests.golden.second.primitives import (
 )
 from tests.golden.second.registry import payloads
 
-RECEIPTED = {"order.accepted": 1, "order.cancelled": 2, "mandate.granted": 3, "mandate.revoked": 4}
+RECEIPTED = {"order.accepted": 1, "order.cancelled": 2, "mandate.granted": 3, "mandate.revoked": 4, "term.ended": 5}
 RULES = {"receipts": 1, "substitutes": 3, "lines": 2}
 """Versions of the rules that this implementation knows."""
 
@@ -150,7 +150,12 @@ def journal(inputs: Json, made: Json) -> Json:
         hashes = {"payload_hash": hexed(hashed), "hash": hexed(head)}
         entries.append({"sequence": sequence, "kind": kind, **hashes})
         if kind in RECEIPTED:
-            receipts.append(receipt(inputs["chain"], sequence, kind, payload, head, next(signatures)))
+            told = (
+                {"market_time": inputs["recorded_at"], "tag": hexed(hash_of(payload)[:16])}
+                if "tag" not in payload
+                else {}
+            )
+            receipts.append(receipt(inputs["chain"], sequence, kind, told | payload, head, next(signatures)))
     return {"entries": entries, "receipts": receipts, "anchor": {"sequence": len(entries), "head": hexed(head)}}
 
 
