@@ -25,7 +25,7 @@ class Hasher(Protocol):
         ...
 
     def digest(self) -> bytes:
-        """Hash of all bytes taken."""
+        """Hash of all bytes taken so far."""
         ...
 
     def hexdigest(self) -> str:
@@ -40,7 +40,7 @@ def _keccak_backend() -> Callable[[bytes], Hasher]:
     except ImportError:
         from Crypto.Hash import keccak as pycryptodome_keccak
 
-        return lambda data: cast(Hasher, pycryptodome_keccak.new(digest_bits=256, data=data))
+        return lambda data: cast(Hasher, pycryptodome_keccak.new(digest_bits=256, data=data, update_after_digest=True))
     return cast(Callable[[bytes], Hasher], sha3.keccak_256)
 
 

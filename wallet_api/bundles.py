@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tarfile
 import tempfile
 from collections import OrderedDict
@@ -15,8 +16,8 @@ from nacl.public import PublicKey, SealedBox
 
 from edge.problems import Busy, NoSuchThing
 from ledger_service.evidence.auditor import export_auditor
+from ledger_service.evidence.growing import GrowingPublic, HeldBundle
 from ledger_service.evidence.personal import export_personal
-from ledger_service.evidence.public import export_public
 from ledger_service.evidence.recorded import Anchor, ChainInfo
 from ledger_service.record import Entry
 from wallet_api.services import Services
@@ -30,14 +31,13 @@ EXPORT_SECONDS = 5
 PERSONAL_BYTES_MAX = 67_108_864
 """Personal bundles kept in memory at once; beyond, those asked for longest ago are made again."""
 
-PUBLIC_KEPT = 2
-"""Public bundles kept on disk: the one before is still being sent to those who asked for it in time."""
-
-_PUBLIC_NAME = "public-{sequence}.tar"
+SENT_BYTES = 2**18
+"""How much of a bundle is read at once while it is sent."""
 
 
 class Bundles:
-    """Makes bundles up to the last anchor. One at a time: an export reads the whole journal.
+    """Makes bundles up to the last anchor. Personal ones and the auditor's one at a time: an export reads the whole
+    journal. The public one only grows, and keeps nobody from the others.
 
     Nobody waits for another's export: that would take the threads which answer everyone else. `anchored` is the
     sequence of the last anchor; a bundle that was made for it is given again.
@@ -45,26 +45,19 @@ class Bundles:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._one_at_a_time = Lock()
+        self._one_at_a_time, self._one_extends = Lock(), Lock()
         self._personal: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         deployment = services.deployment
         self._chain = ChainInfo(chain_id=deployment.chain_id, contracts=deployment.addresses)
+        self._growing = GrowingPublic(services.evidence_folder, chain=self._chain)
+        self._public: HeldBundle | None = None
 
-    def public(self, *, anchored: int) -> Path:
-        """The public bundle as a tar file. Raises NothingAnchored, Busy."""
-        folder = self._services.evidence_folder
-        ready = folder / _PUBLIC_NAME.format(sequence=anchored)
-        if ready.exists():
-            return ready
-        with self._alone():
-            folder.mkdir(parents=True, exist_ok=True)
-            packed = self._packed(lambda place: export_public(self._services.record, place, chain=self._chain))
-            partial = ready.with_suffix(".partial")
-            partial.write_bytes(packed)
-            partial.rename(ready)
-            by_age = sorted(folder.glob(_PUBLIC_NAME.format(sequence="*")), key=lambda file: file.stat().st_mtime_ns)
-            for outdated in by_age[:-PUBLIC_KEPT]:
-                outdated.unlink()
+    def public(self, *, anchored: int) -> HeldBundle:
+        """The public bundle. Raises NothingAnchored, Busy."""
+        ready = self._public
+        if ready is None or ready.anchor.sequence != anchored:
+            with _alone(self._one_extends):
+                ready = self._public = self._growing.up_to_anchor(self._services.record)
         return ready
 
     def personal(self, *, account: str, anchored: int) -> bytes:
@@ -78,7 +71,7 @@ class Bundles:
         kept = self._personal.get((account, anchored))
         if kept is not None:
             return kept
-        with self._alone():
+        with _alone(self._one_at_a_time):
             try:
                 packed = self._packed(export)
             except KeyError as error:
@@ -106,21 +99,12 @@ class Bundles:
         def export(place: Path) -> Anchor:
             return export_auditor(self._services.record, place, chain=self._chain, receipts=self._receipt)
 
-        with self._alone():
+        with _alone(self._one_at_a_time):
             packed = self._packed(export)
         seal = self._services.auditor_seal
         if seal is None:
             return packed, TAR_MEDIA_TYPE
         return bytes(SealedBox(PublicKey(seal)).encrypt(packed)), SEALED_MEDIA_TYPE
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self._one_at_a_time.acquire(blocking=False):
-            raise Busy(what="another bundle is being exported", seconds=EXPORT_SECONDS)
-        try:
-            yield
-        finally:
-            self._one_at_a_time.release()
 
     def _receipt(self, entry: Entry) -> bytes:
         return self._services.intake.receipt_of(entry).signature
@@ -130,6 +114,37 @@ class Bundles:
             place = Path(folder) / "bundle"
             export(place)
             return tar_of(place)
+
+
+@contextmanager
+def _alone(lock: Lock) -> Iterator[None]:
+    if not lock.acquire(blocking=False):
+        raise Busy(what="another bundle is being exported", seconds=EXPORT_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def tar_size(bundle: HeldBundle) -> int:
+    """The bytes of `tar_parts`."""
+    blocks = sum(1 + math.ceil(file.size / tarfile.BLOCKSIZE) for file in bundle.files.values()) + 2
+    return math.ceil(blocks * tarfile.BLOCKSIZE / tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
+def tar_parts(bundle: HeldBundle) -> Iterator[bytes]:
+    """The same as `tar_of` a folder of these files, read as it is sent."""
+    sent = 0
+    for name, file in sorted(bundle.files.items()):
+        info = tarfile.TarInfo(name)
+        info.size = file.size
+        yield info.tobuf(tarfile.USTAR_FORMAT)
+        for offset in range(0, file.size, SENT_BYTES):
+            yield file.read(offset, min(SENT_BYTES, file.size - offset))
+        padding = -file.size % tarfile.BLOCKSIZE
+        yield bytes(padding)
+        sent += tarfile.BLOCKSIZE + file.size + padding
+    yield bytes(tar_size(bundle) - sent)
 
 
 def tar_of(folder: Path) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from domain.errors import DominoesError
-from domain.hashing import canonical_json, new_keccak
+from domain.hashing import Hasher, canonical_json, new_keccak
 from domain.members import noun_json
 
 FORMAT = "dominoes-evidence/1"
@@ -25,6 +25,16 @@ class NotABundle(DominoesError):
     def __init__(self, *, path: Path) -> None:
         self.path = path
         super().__init__(f"{path} exists and is no evidence bundle; give an empty or a new folder")
+
+
+def manifest_json(files: Mapping[str, Mapping[str, Any]], *, kind: str) -> bytes:
+    """The manifest of a bundle of these files."""
+    return canonical_json({"files": files, "format": FORMAT, "kind": kind})
+
+
+def manifest_line(size: int, hasher: Hasher) -> dict[str, Any]:
+    """What a manifest says of a file of these bytes."""
+    return {"bytes": size, "keccak": "0x" + hasher.hexdigest()}
 
 
 class BundleWriter:
@@ -48,8 +58,7 @@ class BundleWriter:
         if kind is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
             return
-        manifest = {"files": self._files, "format": FORMAT, "kind": self._kind}
-        (self._partial / MANIFEST).write_bytes(canonical_json(manifest))
+        (self._partial / MANIFEST).write_bytes(manifest_json(self._files, kind=self._kind))
         shutil.rmtree(self._directory, ignore_errors=True)
         self._partial.rename(self._directory)
 
@@ -73,4 +82,4 @@ class BundleWriter:
                 sink.write(part)
                 hasher.update(part)
                 size += len(part)
-        self._files[name] = {"bytes": size, "keccak": "0x" + hasher.hexdigest()}
+        self._files[name] = manifest_line(size, hasher)

@@ -14,13 +14,15 @@ from ledger_service.record.journal import READ_BATCH_ENTRIES, kinds_of, select_e
 from ledger_service.record.tables import journal_entry
 
 
-def journal_lines(connection: Connection, *, through: int, opened: Collection[type[Fact]] | None) -> Iterator[bytes]:
-    """Entries 1 to `through` as canonical JSON, payloads open for the kinds in `opened` (None: all that are there).
+def journal_lines(
+    connection: Connection, *, through: int, opened: Collection[type[Fact]] | None, after: int = 0
+) -> Iterator[bytes]:
+    """Entries behind `after` up to `through` as canonical JSON, payloads open for the kinds in `opened` (None: all that
+    are there).
 
     The stored payload text is canonical JSON already, so it is put into the line as it is.
     """
     names = None if opened is None else frozenset(kinds_of(opened))
-    after = 0
     while after < through:
         query = select_entries().where(journal_entry.c.sequence > after, journal_entry.c.sequence <= through)
         rows = connection.execute(query.order_by(journal_entry.c.sequence).limit(READ_BATCH_ENTRIES)).all()

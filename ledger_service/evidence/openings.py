@@ -50,8 +50,7 @@ from ledger_service.evidence.contents import (
     SettlementContent,
     Signed,
 )
-from ledger_service.evidence.public import attestations as attestations_shown
-from ledger_service.evidence.public import signed_programs, signed_proposals
+from ledger_service.evidence.public import Attestations, SignedPrograms, SignedProposals
 from ledger_service.evidence.recorded import chain_events, facts_of, walk
 from ledger_service.evidence.shown import AttestationShown, ResultShown
 from ledger_service.record import Entry
@@ -83,7 +82,7 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
     results = [_cleared_line(found, cleared) for cleared in facts_of(connection, MtuCleared, through=through)]
     found.results = sorted(results, key=lambda result: (result.mtu, result.session, result.market))
     _add_readings(found, connection, through)
-    found.settlements = [_settlement_content(*pair) for pair in signed_proposals(connection, through)]
+    found.settlements = [_settlement_content(*pair) for pair in SignedProposals().read(connection, through=through)]
     return found
 
 
@@ -130,7 +129,7 @@ def _add_signed(found: Openings, entry: Entry, fact: Signed) -> None:
 def _add_programs(found: Openings, connection: Connection, through: int) -> None:
     events = chain_events(connection, ProgramRecorded, through=through)
     recorded = {(event.market, event.session) for event in events}
-    for program, signed in signed_programs(connection, through):
+    for program, signed in SignedPrograms().read(connection, through=through):
         if (text_id(program.market), program.session) in recorded:
             found.programs.append(_program_content(found, program, signed))
     found.programs.sort(key=_place_of)
@@ -211,7 +210,7 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
         for item in fact.attestations:
             known[fact.area, item.mtu, item.revision, item.root] = item.readings, fact.rules
         found.messages += map(_message, fact.messages)
-    for shown in attestations_shown(connection, through):
+    for shown in Attestations().read(connection, through=through):
         if not isinstance(shown, AttestationShown):
             continue  # unread
         attested = known.get((shown.area, shown.mtu, shown.revision, shown.root))

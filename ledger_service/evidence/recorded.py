@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -73,9 +73,10 @@ def last_anchor(connection: Connection) -> Anchor:
     raise NothingAnchored
 
 
-def walk(connection: Connection, *kinds: type[_Fact], through: int) -> Iterator[tuple[Entry, _Fact]]:
-    """Entries of these kinds up to and including `through`, each with its fact; erased ones are left out."""
-    for entry in walk_entries(connection, kinds=kinds):
+def walk(connection: Connection, *kinds: type[_Fact], through: int, after: int = 0) -> Iterator[tuple[Entry, _Fact]]:
+    """Entries of these kinds behind `after`, up to and including `through`, each with its fact; erased ones are left
+    out."""
+    for entry in walk_entries(connection, kinds=kinds, after=after):
         if entry.sequence > through:
             return
         fact = entry.fact
@@ -83,20 +84,45 @@ def walk(connection: Connection, *kinds: type[_Fact], through: int) -> Iterator[
             yield entry, fact
 
 
-def facts_of(connection: Connection, *kinds: type[_Fact], through: int) -> Iterator[_Fact]:
+def facts_of(connection: Connection, *kinds: type[_Fact], through: int, after: int = 0) -> Iterator[_Fact]:
     """The facts alone."""
-    return (fact for _, fact in walk(connection, *kinds, through=through))
+    return (fact for _, fact in walk(connection, *kinds, through=through, after=after))
+
+
+class ToldOtherwise(Exception):
+    """What was told since changes what was read before, or comes before it: read it all again."""
+
+
+class ChainEvents(Generic[_Event]):
+    """Events of some classes in their order, span after span; what is told of a transaction last counts."""
+
+    def __init__(self, *kinds: type[_Event]) -> None:
+        self._kinds = kinds
+        self._told: set[str] = set()
+        self._last = (-1, -1)
+
+    def read(self, connection: Connection, *, after: int, through: int) -> list[_Event]:
+        """The events of a span that follows the one before. Raises ToldOtherwise."""
+        placed: dict[str, tuple[int, int, list[_Event]]] = {}
+        for entry, fact in walk(connection, *_INCLUSIONS, after=after, through=through):
+            if fact.key in self._told:
+                raise ToldOtherwise
+            placed.pop(fact.key, None)
+            events = list(read_events(fact.events, *self._kinds)) if isinstance(fact, HAPPENED) else []
+            if events and isinstance(fact, HAPPENED):
+                placed[fact.key] = (fact.block, entry.sequence, events)
+        ordered = sorted(placed.values(), key=lambda item: item[:2])
+        if ordered:
+            if ordered[0][:2] < self._last:
+                raise ToldOtherwise
+            self._last = ordered[-1][:2]
+        self._told |= placed.keys()
+        return [event for _, _, events in ordered for event in events]
 
 
 def chain_events(connection: Connection, *kinds: type[_Event], through: int) -> list[_Event]:
     """Events of these classes in their order; what is told of a transaction last counts."""
-    placed: dict[str, tuple[int, int, list[_Event]]] = {}
-    for entry, fact in walk(connection, *_INCLUSIONS, through=through):
-        placed.pop(fact.key, None)
-        if isinstance(fact, HAPPENED):
-            placed[fact.key] = (fact.block, entry.sequence, list(read_events(fact.events, *kinds)))
-    ordered = sorted(placed.values(), key=lambda item: item[:2])
-    return [event for _, _, events in ordered for event in events]
+    return ChainEvents(*kinds).read(connection, after=0, through=through)
 
 
 _INCLUSIONS: tuple[type[ChainIncluded | ChainObserved | ChainFailed | ChainRewound], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from edge.policy import allow, anyone
 from edge.problems import Busy, NoSuchThing
@@ -14,7 +14,7 @@ from ledger_service.access.roles import Role
 from ledger_service.evidence.personal import OpeningsErased
 from ledger_service.evidence.recorded import NothingAnchored
 from ledger_service.overview.queries import last_anchor
-from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
+from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles, tar_parts, tar_size
 from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere
 from wallet_api.roles import TRADERS
@@ -47,8 +47,12 @@ def _anchored(request: Request) -> int:
 def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
     anchored = _anchored(request)
-    ready = _bundles(request).public(anchored=anchored)
-    return FileResponse(ready, media_type=TAR_MEDIA_TYPE, filename=f"dominoes-public-{anchored}.tar")
+    bundle = _bundles(request).public(anchored=anchored)
+    headers = {
+        "Content-Disposition": f'attachment; filename="dominoes-public-{bundle.anchor.sequence}.tar"',
+        "Content-Length": str(tar_size(bundle)),
+    }
+    return StreamingResponse(tar_parts(bundle), media_type=TAR_MEDIA_TYPE, headers=headers)
 
 
 @router.get(
