@@ -80,7 +80,7 @@ format: ## Rewrite the sources in the project's format
 	@$(VENV)/ruff check --fix .
 
 unit: ## The tests of single modules, in seconds
-	@$(VENV)/pytest -m unit
+	@$(VENV)/pytest -m "unit and not campaign"
 
 bench: setup ## Every performance figure as a ratio, written to docs/benchmarks.md's sources
 	@$(VENV)/python -m benchmarks

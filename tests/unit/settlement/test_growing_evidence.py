@@ -107,15 +107,16 @@ def test_up_to_anchor__day_after_day__as_made_from_the_beginning(
     assert len(kept[3]["settlements.jsonl"]) > len(kept[0]["settlements.jsonl"]) > 0
 
 
+@pytest.mark.parametrize("days", [7, pytest.param(60, marks=pytest.mark.campaign)])
 def test_up_to_anchor__one_more_day__reads_and_writes_that_day_alone(
-    street: Any, growing: GrowingPublic, monkeypatch: pytest.MonkeyPatch
+    days: int, street: Any, growing: GrowingPublic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a day costs does not grow with the days before it."""
     read: list[str] = []
     for module in ("ledger_service.evidence.journal._line", "ledger_service.record.journal.entry_of"):
         monkeypatch.setattr(module, counting(module, read))
     cost = []
-    for day in range(1, 7):
+    for day in range(1, days):
         live(street, day)
         read.clear()
         before = growing.written
