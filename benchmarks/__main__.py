@@ -12,7 +12,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-NAMES = ("clearing", "validation", "settlement", "intake", "crowded_intake", "metering", "area_folder", "gas", "day")
+NAMES = (
+    "clearing",
+    "validation",
+    "settlement",
+    "intake",
+    "crowded_intake",
+    "metering",
+    "area_folder",
+    "gas",
+    "starving",
+    "day",
+)
 """Benchmarks in the order they run; each module has `run() -> dict`."""
 
 OUT = Path("out") / "benchmarks.json"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from inspect import iscoroutinefunction
 
 from anyio import to_thread
 from fastapi import APIRouter, FastAPI
@@ -16,8 +18,8 @@ from edge import documentation, problems
 from edge.context import Edge
 from edge.middleware import Surroundings
 from edge.openapi import Document, describe
-from edge.policy import require_policies
-from edge.turns import READ_THREADS
+from edge.policy import api_routes, require_policies
+from edge.turns import READ_THREADS, SWITCH_SECONDS, weighed
 
 CORS_MAX_AGE_SECONDS = 600
 """How long a browser may remember what it is allowed."""
@@ -43,6 +45,7 @@ class Origins(CORSMiddleware):
 @asynccontextmanager
 async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = READ_THREADS
+    sys.setswitchinterval(SWITCH_SECONDS)
     yield
 
 
@@ -62,8 +65,16 @@ def routed(routers: Iterable[APIRouter], *, about: Document) -> FastAPI:
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
         app.router.routes.extend(router.routes)
     require_policies(app)
+    _weigh(app)
     app.openapi = lambda: describe(app, about)  # type: ignore[method-assign]
     return app
+
+
+def _weigh(app: FastAPI) -> None:
+    """Have what each route does in a thread count to its request."""
+    for route in api_routes(app):
+        if route.dependant.call is route.endpoint and not iscoroutinefunction(route.endpoint):
+            route.dependant.call = weighed(route.endpoint)
 
 
 def equip(app: FastAPI, edge: Edge, *, origins: Sequence[str] = ()) -> FastAPI:

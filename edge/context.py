@@ -11,7 +11,7 @@ from fastapi import Request
 
 from edge.limits import Limiter
 from edge.middleware import Metrics
-from edge.turns import HEALTH_THREADS, READS_AT_ONCE, WRITE_THREADS, WRITES_AT_ONCE, ClientTurns
+from edge.turns import HEALTH_THREADS, READ_ALLOWANCE, READS_AT_ONCE, WRITE_THREADS, WRITES_AT_ONCE, ClientTurns
 from ledger_service.access.idempotency import AnswerBook
 
 
@@ -41,7 +41,7 @@ class Edge:
     wall_clock: Callable[[], int]
     """Unix seconds now: how old a kept answer is."""
     metrics: Metrics
-    reading: ClientTurns = field(default_factory=lambda: ClientTurns(at_once=READS_AT_ONCE))
+    reading: ClientTurns = field(default_factory=lambda: ClientTurns(at_once=READS_AT_ONCE, allowance=READ_ALLOWANCE))
     writing: ClientTurns = field(default_factory=lambda: ClientTurns(at_once=WRITES_AT_ONCE))
     """Whose requests are worked on now."""
     write_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(WRITE_THREADS))

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from edge.context import Caller, edge_of
 from edge.problems import InvalidFields
+from edge.turns import weighed
 from ledger_service.access.roles import NotAllowed
 
 Before = Callable[[Request, Any], None]
@@ -45,7 +46,7 @@ class Allow:
         refuse_unknown_parameters(request)
         async with edge.turns_for(request).turn(caller.address):
             if self.before is not None:
-                await run_in_threadpool(self.before, request, caller)
+                await run_in_threadpool(weighed(self.before), request, caller)
             yield caller
 
 

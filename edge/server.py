@@ -7,13 +7,14 @@ one that has been without a request longest makes room.
 from __future__ import annotations
 
 import asyncio
-import time
 from asyncio.events import TimerHandle
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from edge.middleware import HEADER_BYTES_MAX
 from edge.problems import PROBLEM_MEDIA_TYPE, HeadersTooLarge, http_problem, problem_of
@@ -23,6 +24,10 @@ HEADER_SECONDS_MAX = 10.0
 
 CONNECTIONS_MAX = 900
 """Most connections open at once, one or two for each phone of a community: a process may open 1,024 files."""
+
+
+_QUIET: WeakKeyDictionary[ServerState, dict[ProblemProtocol, None]] = WeakKeyDictionary()
+"""Of each server the connections on which nothing is being answered, first those that have been so longest."""
 
 
 class ProblemProtocol(HttpToolsProtocol):
@@ -35,25 +40,24 @@ class ProblemProtocol(HttpToolsProtocol):
     """whether a request has begun whose headers are not whole"""
     _header_bytes = 0
     _header_timer: TimerHandle | None = None
-    _quiet_since_s = 0.0
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is being answered on this connection."""
-        return self.cycle is None or self.cycle.response_complete
+    def _quiet(self) -> dict[ProblemProtocol, None]:
+        return _QUIET.setdefault(self.server_state, {})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for headers; close the connection that has been quiet longest, if there are too many now."""
         super().connection_made(transport)
         self._await_headers()
         if len(self.connections) > CONNECTIONS_MAX:
-            open_ones = [one for one in self.connections if isinstance(one, ProblemProtocol)]
-            quiet = (one for one in open_ones if one.is_quiet and not one.transport.is_closing())
-            min(quiet, key=lambda one: one._quiet_since_s).transport.close()  # at least this one is quiet
+            longest = next(iter(self._quiet))  # at least this one is quiet
+            del self._quiet[longest]
+            longest.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop_waiting()
+        self._quiet.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -76,11 +80,13 @@ class ProblemProtocol(HttpToolsProtocol):
         """What comes from here on is a body, which the application bounds."""
         self._in_headers = False
         self._stop_waiting()
+        self._quiet.pop(self, None)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """The connection is quiet until its next request."""
-        self._quiet_since_s = time.monotonic()
+        """The connection is quiet until its next request, where that is not here yet."""
+        if not self.pipeline:
+            self._be_quiet()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -88,9 +94,16 @@ class ProblemProtocol(HttpToolsProtocol):
         self._refuse(http_problem(HTTPStatus.BAD_REQUEST))
 
     def _await_headers(self) -> None:
-        self._header_bytes, self._quiet_since_s = 0, time.monotonic()
+        self._header_bytes = 0
+        self._be_quiet()
         slow = http_problem(HTTPStatus.REQUEST_TIMEOUT)
         self._header_timer = self.loop.call_later(HEADER_SECONDS_MAX, self._refuse, slow)
+
+    def _be_quiet(self) -> None:
+        """Stand last of those that make room."""
+        self._quiet.pop(self, None)
+        if not self.transport.is_closing():
+            self._quiet[self] = None
 
     def _stop_waiting(self) -> None:
         if self._header_timer is not None:

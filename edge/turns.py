@@ -1,20 +1,26 @@
 """Turns: each client has a few requests answered at once and its others wait, so that no client takes what all share.
 
-A request costs what it weighs: a heavy list keeps its turn for as long as it is worked on. Whoever is logged in is told
-apart by account, others by address, which behind a reverse proxy is the one that the proxy names.
+A request costs what it weighs: a heavy list keeps its turn for as long as it is worked on, and the CPU seconds that it
+took come out of what its client may use; who used up all rests before the next turn. Whoever is logged in is told apart
+by account, others by address, which behind a reverse proxy is the one that the proxy names.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import functools
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from domain.errors import DominoesError
 
-READS_AT_ONCE = 4
-"""Reads of one client that are worked on at the same time."""
+READS_AT_ONCE = 2
+"""Reads of one client that are worked on at the same time: more would take the interpreter from all others."""
 
 WRITES_AT_ONCE = 64
 """Writes of one client: what comes together is committed together, so they cost less the more there are."""
@@ -22,7 +28,17 @@ WRITES_AT_ONCE = 64
 WAITING_MAX = 256
 """Most requests of one client that wait for their turn."""
 
-READ_THREADS = 8
+READ_CPU_SHARE = 0.1
+"""CPU seconds a second that reads of one client may take for good. Stages and orders share one interpreter with them:
+what is read is taken from the market."""
+
+READ_CPU_SAVED = 3.0
+"""CPU seconds that a client may have saved up, so that a page's lists or a bundle come at once."""
+
+READ_REST_MAX = 10.0
+"""Longest rest before a turn, however heavy the request before was."""
+
+READ_THREADS = 4
 """Threads for the reads of all clients: more would only share one interpreter among more."""
 
 WRITE_THREADS = 4
@@ -30,6 +46,14 @@ WRITE_THREADS = 4
 
 HEALTH_THREADS = 1
 """Threads for those who ask whether the service is up."""
+
+
+SWITCH_SECONDS = 0.001
+"""How long a thread that wants the interpreter waits before the one that has it is asked to give way. Each step of a
+request waits so: with the usual 5 ms, a handful of threads that compute make tens of milliseconds of each answer."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class TooManyAtOnce(DominoesError):
@@ -54,12 +78,94 @@ class _Line:
     """requests that wait or have their turn"""
 
 
-class ClientTurns:
-    """Gives each client `at_once` turns, first come first served. Used on the event loop alone."""
+@dataclass(slots=True)
+class Work:
+    """What one request took, in CPU seconds."""
 
-    def __init__(self, *, at_once: int, waiting_max: int = WAITING_MAX) -> None:
+    seconds: float = 0.0
+
+
+_WORK: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+def weigh(seconds: float) -> None:
+    """Count CPU seconds to the request that is answered here; what is no request's is nobody's."""
+    work = _WORK.get()
+    if work is not None:
+        work.seconds += seconds
+
+
+def weighed(work: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The same function, whose CPU seconds count to the request that it is called for."""
+
+    @functools.wraps(work)
+    def measured(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        begun = time.thread_time()
+        try:
+            return work(*args, **kwargs)
+        finally:
+            weigh(time.thread_time() - begun)
+
+    return measured
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """CPU seconds that each client may use: `share` a second, of which it saves up `saved` at most.
+
+    Who used up more rests until it has some again, `rest_max` seconds at most.
+    """
+
+    share: float
+    saved: float
+    rest_max: float
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+
+READ_ALLOWANCE = Allowance(READ_CPU_SHARE, READ_CPU_SAVED, READ_REST_MAX)
+
+CLIENTS_COUNTED_MAX = 4_096
+"""Clients whose use is remembered; whoever asked longest ago is forgotten."""
+
+
+class Budgets:
+    """What each client has left of its allowance."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    async def rest(self, client: bytes) -> None:
+        """Wait until there is something left."""
+        left = self._now(client)
+        if left < 0:
+            await self._allowance.sleep(-left / self._allowance.share)
+
+    def take(self, client: bytes, seconds: float) -> None:
+        """Count what a request took."""
+        most = self._allowance.share * self._allowance.rest_max
+        self._left[client] = (max(self._now(client) - seconds, -most), self._allowance.monotonic())
+        self._left.move_to_end(client)
+        while len(self._left) > CLIENTS_COUNTED_MAX:
+            self._left.popitem(last=False)
+
+    def _now(self, client: bytes) -> float:
+        allowed, now = self._allowance, self._allowance.monotonic()
+        left, since = self._left.get(client, (allowed.saved, now))
+        return min(left + (now - since) * allowed.share, allowed.saved)
+
+
+class ClientTurns:
+    """Gives each client `at_once` turns, first come first served, within its allowance if there is one.
+
+    Used on the event loop alone.
+    """
+
+    def __init__(self, *, at_once: int, waiting_max: int = WAITING_MAX, allowance: Allowance | None = None) -> None:
         self._at_once, self._waiting_max = at_once, waiting_max
         self._lines: dict[bytes, _Line] = {}
+        self.budgets = None if allowance is None else Budgets(allowance)
 
     @property
     def clients(self) -> int:
@@ -75,7 +181,16 @@ class ClientTurns:
         line.present += 1
         try:
             async with line.turns:
-                yield
+                if self.budgets is None:
+                    yield
+                    return
+                await self.budgets.rest(client)
+                work = Work()
+                _WORK.set(work)
+                try:
+                    yield
+                finally:
+                    self.budgets.take(client, work.seconds)
         finally:
             line.present -= 1
             if not line.present:

@@ -33,6 +33,7 @@ GENERATED = ("contracts/bindings/", "ledger_service/migrations/")
 CALLED_FROM_OUTSIDE = {
     "rebuild_views": "a repair: views follow from the journal alone",
     "View.rebuild": "the same, of a view that is kept at commit",
+    "export_public": "a whole bundle at once: what the growing one is held against",
     "Record.erase": "the controller's decision, which no stage takes",
     "ProblemProtocol.send_400_response": "the web server calls it",
     "deprecated": "routes that will go declare it; none does today",

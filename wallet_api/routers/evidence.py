@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from edge.policy import allow, anyone
 from edge.problems import Busy, NoSuchThing
+from edge.turns import weigh
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.evidence.personal import OpeningsErased
@@ -21,6 +22,9 @@ from wallet_api.roles import TRADERS
 from wallet_api.services import API_PREFIX, services_of
 
 EVERYTHING = Disclosure("evidence.auditor", everywhere)
+
+SENT_BYTES_PER_CPU_SECOND = 100 * 2**20
+"""What sending a bundle weighs: it is read and sent after its turn, by threads and a loop that all share."""
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 """How the document shows bytes."""
@@ -48,6 +52,7 @@ def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
     anchored = _anchored(request)
     bundle = _bundles(request).public(anchored=anchored)
+    weigh(tar_size(bundle) / SENT_BYTES_PER_CPU_SECOND)
     headers = {
         "Content-Disposition": f'attachment; filename="dominoes-public-{bundle.anchor.sequence}.tar"',
         "Content-Length": str(tar_size(bundle)),

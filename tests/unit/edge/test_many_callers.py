@@ -160,3 +160,16 @@ def test_upload__never_ends__told_after_its_time(street: Street, monkeypatch: py
 
     assert begin["status"] == 408
     assert b'"type":"/problems/body-too-slow"' in body["body"]
+
+
+def test_heavy_reads__what_a_route_computes__comes_out_of_its_clients_allowance(street: Street) -> None:
+    taken: list[tuple[bytes, float]] = []
+    edge: Edge = street.app.state.edge
+    assert edge.reading.budgets is not None
+    edge.reading.budgets.take = lambda client, seconds: taken.append((client, seconds))  # type: ignore[method-assign]
+
+    with TestClient(street.app) as client:
+        client.get("/light", headers={"Authorization": "other"})
+
+    ((who, seconds),) = taken
+    assert (who, seconds > 0) == (b"other", True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass, field
 
 import pytest
 
-from edge.turns import ClientTurns, TooManyAtOnce
+from edge.turns import Allowance, ClientTurns, TooManyAtOnce, weigh, weighed
 
 pytestmark = pytest.mark.unit
 
@@ -81,5 +83,82 @@ def test_turns__request_given_up_while_it_waits__its_place_is_free() -> None:
 
         await requests.done("h3")
         assert turns.clients == 0
+
+    asyncio.run(scene())
+
+
+@dataclass
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+        self.now += seconds
+
+
+def allowed(clock: Clock) -> ClientTurns:
+    """A tenth of a CPU, two seconds saved at most, and no rest longer than fifteen seconds."""
+    allowance = Allowance(share=0.1, saved=2.0, rest_max=15.0, monotonic=clock.monotonic, sleep=clock.sleep)
+    return ClientTurns(at_once=2, allowance=allowance)
+
+
+@pytest.mark.parametrize(
+    ("took", "rests"),
+    [
+        ([0.5] * 4, []),  # what was saved up
+        ([0.5] * 5 + [0.1], [5.0]),
+        ([3.0, 0.2, 0.0], [10.0, 2.0]),  # as long as it takes at a tenth of a CPU
+        ([60.0, 0.0], [15.0]),  # however heavy it was
+    ],
+)
+def test_turns__more_used_than_allowed__rests_before_the_next(took: list[float], rests: list[float]) -> None:
+    async def scene() -> None:
+        clock = Clock()
+        turns = allowed(clock)
+        for seconds in took:
+            async with turns.turn(b"heavy"):
+                weigh(seconds)
+        assert clock.slept == rests
+        async with turns.turn(b"other"):
+            pass
+        assert clock.slept == rests
+
+    asyncio.run(scene())
+
+
+def test_turns__nothing_asked_for_a_while__what_was_used_is_there_again() -> None:
+    async def scene() -> None:
+        clock = Clock()
+        turns = allowed(clock)
+        for _ in range(3):
+            async with turns.turn(b"now and then"):
+                weigh(2.0)
+            clock.now += 20.0
+        assert clock.slept == []
+
+    asyncio.run(scene())
+
+
+def test_weighed__work_in_a_thread__counts_to_the_request_it_is_done_for() -> None:
+    def work() -> None:
+        begun = time.thread_time()
+        while time.thread_time() - begun < 0.02:
+            pass
+
+    async def scene() -> None:
+        clock = Clock()
+        turns = allowed(clock)
+        async with turns.turn(b"heavy"):
+            weigh(1.99)
+            await asyncio.to_thread(weighed(work))
+        async with turns.turn(b"heavy"):
+            pass
+        assert len(clock.slept) == 1
 
     asyncio.run(scene())
