@@ -69,13 +69,20 @@ class ImplausibleReading(ReadingRefused):
 PLAUSIBLE_FACTOR_HALVES = 3
 """A connection carries at most 1.5 times its agreed power (in halves, to stay in integers): fuses bear that."""
 
+POWER_FLOOR_W = 1_000
+"""A connection of less, of none for feeding in for instance, is believed to carry this: what panels on a balcony make.
+A single Wh more than was agreed would else make a meter count for nothing, for good."""
+
+VOTES = 4
+"""So many readings in a row that follow each other outvote fewer that were believed before them."""
+
 CLOCK_SKEW_S = 10
 """A meter's clock may be this many seconds of market time ahead before its reading counts as one of the future."""
 
 
 def energy_highest_wh(*, power_w: int, mtus: int) -> int:
     """Most energy in Wh that a connection of this power is believed to carry in so many MTUs, rounded up."""
-    return -(-power_w * PLAUSIBLE_FACTOR_HALVES * mtus // (2 * MTUS_PER_HOUR))
+    return -(-max(power_w, POWER_FLOOR_W) * PLAUSIBLE_FACTOR_HALVES * mtus // (2 * MTUS_PER_HOUR))
 
 
 def check_time(*, meter_code: str, sequence: int, mtu: int, market_time: int, horizon_seconds: int) -> None:

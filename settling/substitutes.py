@@ -30,8 +30,9 @@ from domain.readings import Quality, Reading
 from domain.registers import RegisterReading
 from domain.units import MTUS_PER_HOUR
 
-SUBSTITUTE_RULE = 3
-"""Version of the rule above, and of that for balancing entries (`settling.balancing`); facts of readings name it."""
+SUBSTITUTE_RULE = 4
+"""Version of the rule above, and of those for balancing entries (`settling.balancing`) and for what is believed
+(`settling.registers`); facts of readings name it."""
 
 MTUS_PER_DAY = 24 * MTUS_PER_HOUR
 """MTUs of a day without a change of the clock."""

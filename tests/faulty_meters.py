@@ -24,7 +24,7 @@ Sends = Callable[[Any, int], list[bytes]]
 
 def used_wh(mtu: int) -> int:
     """The import register of M0: more by night."""
-    return 2_000 + sum(150 if at % 4 else 30 for at in range(FIRST, mtu + 1))
+    return 50_000 + sum(150 if at % 4 else 30 for at in range(FIRST, mtu + 1))
 
 
 def honest(area: Any, mtu: int) -> list[bytes]:

@@ -25,6 +25,9 @@ from verifier.transactions import Transactions
 from verifier.verdict import Subject
 from verifier.zones import zone_of
 
+POWER_FLOOR_W = 1_000
+"""A connection of less is believed to carry this."""
+
 MEASURED, SUBSTITUTE = 0, 1
 """Qualities of a reading."""
 
@@ -459,14 +462,15 @@ class Readings:
 
 
 CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, int, Sequence[Reading]], None]] = {
-    3: Readings.check_leaf
+    4: Readings.check_leaf
 }
 """What checks a leaf, by the version of the rule for substitutes."""
 
 
 def most_believed(party: Party | None, mtus: int) -> tuple[int, int]:
-    """Wh drawn and fed in over some MTUs at 1.5 times the connection's power, rounded up."""
+    """Wh drawn and fed in over some MTUs at 1.5 times the connection's power, at least 1 kW, rounded up."""
     if party is None:
         return 0, 0
-    imported, exported = (watts * 3 * mtus for watts in (party.connection_import_w, party.connection_export_w))
+    powers = (party.connection_import_w, party.connection_export_w)
+    imported, exported = (max(watts, POWER_FLOOR_W) * 3 * mtus for watts in powers)
     return -(-imported // 8), -(-exported // 8)

@@ -25,6 +25,9 @@ LIKE_DAYS_BACK = 7
 LIKE_MTUS_BACK = (LIKE_DAYS_BACK + 1) * MTUS_PER_DAY
 """No like day's MTU is further back: local days have up to 25 hours."""
 
+VOTES = 4
+"""So many readings in a row that follow each other outvote fewer that were believed before them."""
+
 MostBelieved = Callable[[int, int], tuple[int, int]]
 """Most Wh drawn and fed in that are believed at an MTU over so many MTUs."""
 
@@ -67,6 +70,8 @@ class MeterReadings:
         self._lowest: dict[int, int] = {}  # sequence, by MTU
         self._sequences: list[int] = []
         self._believed: list[Registers] = []
+        self._against: list[Registers] = []  # after the last believed one: they follow each other, but not it
+        self._judged = -1  # the highest sequence from which what is believed was found
         self._open_from: int | None = None  # what is believed from this sequence on is to be found anew
         self._curves: dict[tuple[int, int | None], list[tuple[int, int]]] = {}
 
@@ -83,23 +88,41 @@ class MeterReadings:
     def believed(self) -> list[Registers]:
         """Readings that no other contradicts, each following the one before; they ascend in sequence and MTU."""
         if self._open_from is not None:
-            del self._believed[bisect_left(self._believed, self._open_from, key=lambda item: item.sequence) :]
-            for sequence in islice(self._sequences, bisect_left(self._sequences, self._open_from), None):
+            begin = self._open_from
+            if begin <= self._judged:
+                begin = 0
+                self._believed.clear()
+                self._against.clear()
+            for sequence in islice(self._sequences, bisect_left(self._sequences, begin), None):
                 (item, *others) = self._by_sequence[sequence]
-                if not others and len(self._by_mtu[item.mtu]) == 1 and self._follows(item):
-                    self._believed.append(item)
-            self._open_from = None
+                if not others and len(self._by_mtu[item.mtu]) == 1:
+                    self._judge(item)
+            self._open_from, self._judged = None, self._sequences[-1]
         return self._believed
+
+    def _judge(self, item: Registers) -> None:
+        """Four in a row that follow each other outvote up to three: those after the last one that they follow."""
+        known, against = self._believed, self._against
+        if not known or self._follows(known[-1], item):
+            known.append(item)
+            against.clear()
+            return
+        if against and not self._follows(against[-1], item):
+            against.clear()
+        against.append(item)
+        if len(against) == VOTES:
+            for kept in range(len(known) - 1, max(len(known) - VOTES, -1), -1):
+                if kept == 0 or self._follows(known[kept - 1], against[0]):
+                    known[kept:] = against
+                    against.clear()
+                    break
 
     def believed_at(self, mtu: int) -> Registers | None:
         """The believed reading at the end of an MTU."""
         self.believed()
         return self._at(mtu)
 
-    def _follows(self, item: Registers) -> bool:
-        if not self._believed:
-            return True
-        before = self._believed[-1]
+    def _follows(self, before: Registers, item: Registers) -> bool:
         imported, exported = item.import_wh - before.import_wh, item.export_wh - before.export_wh
         most_imported, most_exported = self._most_believed(item.mtu, item.mtu - before.mtu)
         return item.mtu > before.mtu and 0 <= imported <= most_imported and 0 <= exported <= most_exported

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from domain.meters import MeterKey
 from domain.registers import ReadingRun, RegisterReading
-from settling.registers import ReadingRefused, check_follows, energy_highest_wh
+from settling.registers import VOTES, ReadingRefused, check_follows, energy_highest_wh
 from settling.substitutes import LOOKBACK_MTUS, MTUS_PER_DAY, Known, like_mtus
 
 FLOOR_READINGS = LOOKBACK_MTUS + 2 * MTUS_PER_DAY
@@ -70,11 +70,13 @@ class MeterBook:
     reading before which everything was forgotten."""
 
     __slots__ = (
+        "_against",
         "_believed",
         "_by_mtu",
         "_by_sequence",
         "_floor",
         "_highest_wh",
+        "_judged",
         "_keys",
         "_open_from",
         "_runs",
@@ -90,6 +92,8 @@ class MeterBook:
         self._by_mtu: dict[int, list[RegisterReading]] = {}
         self._sequences: list[int] = []
         self._believed: list[RegisterReading] = []
+        self._against: list[RegisterReading] = []  # after the last believed one: they follow each other, but not it
+        self._judged = 0  # the highest sequence from which what is believed was derived
         self._open_from: int | None = None  # what is believed from this sequence on is to be derived again
         self._runs: list[ReadingRun] = []  # taken in one go and believed; spread out when something asks for readings
         self._tail: tuple[int, int, int] | None = None  # MTU and registers of the last believed reading
@@ -156,6 +160,8 @@ class MeterBook:
 
     def _append(self, run: ReadingRun) -> None:
         self._runs.append(run)
+        self._against.clear()
+        self._judged = run.first_sequence + len(run.mtus) - 1
         self._tail = (run.mtus[-1], run.import_registers_wh[-1], run.export_registers_wh[-1])
         self._top_mtu = run.mtus[-1]
         self._top_sequence = run.first_sequence + len(run.mtus) - 1
@@ -249,16 +255,37 @@ class MeterBook:
         """Undisputed readings that follow each other, ascending in sequence and MTU."""
         self._spread()
         if self._open_from is not None:
-            believed = self._believed
-            del believed[bisect_left(believed, self._open_from, key=lambda item: item.sequence) :]
-            for sequence in self._sequences[bisect_left(self._sequences, self._open_from) :]:
+            believed, begin = self._believed, self._open_from
+            if begin <= self._judged:  # what came later may have outvoted what stood before: all is judged again
+                begin = 0
+                believed.clear()
+                self._against.clear()
+            for sequence in self._sequences[bisect_left(self._sequences, begin) :]:
                 reading = self._by_sequence[sequence][0]
-                if not self.disputed(reading) and self._goes_after(believed, reading):
-                    believed.append(reading)
-            self._open_from = None
+                if not self.disputed(reading):
+                    self._judge(reading)
+            self._open_from, self._judged = None, self._top_sequence
             last = believed[-1] if believed else None
             self._tail = (last.mtu, last.import_register_wh, last.export_register_wh) if last else None
         return self._believed
+
+    def _judge(self, reading: RegisterReading) -> None:
+        """Believe the next undisputed reading if it follows; else it stands against the last believed one."""
+        believed, against = self._believed, self._against
+        if self._goes_after(believed, reading):
+            believed.append(reading)
+            against.clear()
+            return
+        if against and not self._follows(against[-1], reading):
+            against.clear()
+        against.append(reading)
+        if len(against) != VOTES:
+            return
+        for outvoted in range(1, min(VOTES, len(believed) + 1)):
+            if self._goes_after(believed[:-outvoted], against[0]):
+                believed[-outvoted:] = against
+                against.clear()
+                return
 
     def believed_around(self, *, first_mtu: int, last_mtu: int) -> list[RegisterReading]:
         """Believed readings up to the end of `last_mtu`, as far back as leaves from `first_mtu` on depend on them: only

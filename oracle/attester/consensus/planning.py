@@ -111,8 +111,12 @@ def _begin_of_change(backlog: Backlog, meter_code: str, *, floor_mtu: int, horiz
         before = book.believed_before(backlog.changed[meter_code])
         begin = min(begin, floor_mtu if before is None else before.mtu + 1)
     leaf = (backlog.leaves(backlog.through_mtu) or {}).get(meter_code)
-    if leaf is not None and leaf.quality is Quality.SUBSTITUTE and book.believes_between(first_new, horizon_mtu):
-        before = book.believed_before(first_new)
+    before = book.believed_before(first_new)
+    if leaf is not None and leaf.quality is Quality.SUBSTITUTE:
+        goes_on = not book.believes_between(first_new, horizon_mtu)
+    else:  # later readings may have outvoted those that were attested last
+        goes_on = leaf is None or (before is not None and before.nonce == leaf.nonce)
+    if not goes_on:
         begin = min(begin, floor_mtu if before is None else before.mtu + 1)
     return max(begin, floor_mtu)
 

@@ -19,7 +19,7 @@ from tests.golden.second.primitives import (
 from tests.golden.second.registry import payloads
 
 RECEIPTED = {"order.accepted": 1, "order.cancelled": 2, "mandate.granted": 3, "mandate.revoked": 4, "term.ended": 5}
-RULES = {"receipts": 1, "substitutes": 3, "lines": 2}
+RULES = {"receipts": 1, "substitutes": 4, "lines": 2}
 """Versions of the rules that this implementation knows."""
 
 Facts = Iterator[tuple[str, Json]]

@@ -69,15 +69,28 @@ def undisputed(rows: set[Register]) -> list[Register]:
 
 def follow_each_other(rows: list[Register], powers: tuple[int, ...]) -> Iterator[Register]:
     """Each follows the believed one before it."""
-    last: Register | None = None
+    stack: list[Register] = []
+    rivals: list[Register] = []
     for row in rows:
-        if last is not None:
-            mtus = row.mtu - last.mtu
-            rises = [now - then for now, then in zip(row.wh, last.wh, strict=True)]
-            if mtus <= 0 or any(not 0 <= 8 * rise <= 3 * w * mtus + 7 for rise, w in zip(rises, powers, strict=True)):
-                continue
-        last = row
-        yield row
+        if not stack or comes_after(stack[-1], row, powers):
+            stack.append(row)
+            rivals = []
+            continue
+        rivals = [*(rivals if rivals and comes_after(rivals[-1], row, powers) else []), row]
+        for lost in range(1, 4) if len(rivals) == 4 else ():
+            if lost == len(stack) or (lost < len(stack) and comes_after(stack[-lost - 1], rivals[0], powers)):
+                stack[-lost:] = rivals
+                rivals = []
+                break
+    yield from stack
+
+
+def comes_after(last: Register, row: Register, powers: tuple[int, ...]) -> bool:
+    """A later MTU, no lower register, and none higher than the connection, or 1 kW, explains."""
+    mtus = row.mtu - last.mtu
+    rises = [now - then for now, then in zip(row.wh, last.wh, strict=True)]
+    most = [3 * max(power, 1_000) * mtus + 7 for power in powers]
+    return mtus > 0 and all(0 <= 8 * rise <= limit for rise, limit in zip(rises, most, strict=True))
 
 
 # ---- substitutes

@@ -42,16 +42,25 @@ def reading_of(sequence: int, step: int, energy: int, salt: int) -> RegisterRead
 def slow_belief(held: list[RegisterReading]) -> list[RegisterReading]:
     """The rule, read from its sentence."""
     believed: list[RegisterReading] = []
+    against: list[RegisterReading] = []
+
+    def follows(before: RegisterReading, item: RegisterReading) -> bool:
+        step = item.import_register_wh - before.import_register_wh
+        return item.mtu > before.mtu and 0 <= step <= 3_750 * (item.mtu - before.mtu)
+
     for item in sorted(held, key=lambda one: one.sequence):
         others = [one for one in held if one != item]
         if any(one.sequence == item.sequence or one.mtu == item.mtu for one in others):
             continue
-        if believed:
-            before = believed[-1]
-            step = item.import_register_wh - before.import_register_wh
-            if item.mtu <= before.mtu or not 0 <= step <= 3_750 * (item.mtu - before.mtu):
-                continue
-        believed.append(item)
+        if not believed or follows(believed[-1], item):
+            believed, against = [*believed, item], []
+            continue
+        against = [*against, item] if against and follows(against[-1], item) else [item]
+        if len(against) == 4:
+            kept = (believed[: len(believed) - lost] for lost in (1, 2, 3) if lost <= len(believed))
+            stands = next((part for part in kept if not part or follows(part[-1], against[0])), None)
+            if stands is not None:
+                believed, against = [*stands, *against], []
     return believed
 
 

@@ -41,7 +41,7 @@ UNREAD = 4
 MISSING = ("p2", 2)
 """Point and MTU whose reading never came: a substitute stands there, half of what the MTU and the next one drew."""
 
-READING_RULES = {"substitutes": 3}
+READING_RULES = {"substitutes": 4}
 
 MTU_SECONDS = 900
 
