@@ -61,7 +61,7 @@ Recorded: TypeAlias = (
     | TariffPublished
     | TermEnded
 )
-"""What parties signed and handed in that binds the operator once it is recorded (ADR 80)."""
+"""What parties signed and handed in that binds the operator once it is recorded (ADR 82)."""
 
 
 @dataclass(frozen=True, slots=True)
