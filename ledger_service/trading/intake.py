@@ -22,7 +22,7 @@ from ledger_service.clock import MarketClock
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry.views import fold as fold_registry
 from ledger_service.trading.errors import IntakeBusy, IntakeClosed
-from ledger_service.trading.receipts import RECEIPTED, Receipt, ReceiptSigner
+from ledger_service.trading.receipts import ANSWERED, Receipt, ReceiptSigner
 from ledger_service.trading.state import TradingState
 from ledger_service.trading.submissions import (
     Backing,
@@ -240,7 +240,7 @@ class Intake:
     def _decision(self, entry: Entry | DominoesError) -> Decision:
         if isinstance(entry, DominoesError):
             return entry
-        receipt = self._signer.receipt(entry) if isinstance(entry.fact, RECEIPTED) else None
+        receipt = self._signer.receipt(entry) if isinstance(entry.fact, ANSWERED) else None
         return Accepted(entry=entry, receipt=receipt, repeated=entry.repeated)
 
 

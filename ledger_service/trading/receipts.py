@@ -21,6 +21,7 @@ from domain.facts import (
     OrderCancelled,
     ParticipantRegistered,
     PolicyPublished,
+    ScheduleNominated,
     TariffPublished,
     TermEnded,
 )
@@ -48,6 +49,9 @@ KIND_REVOKED = 4
 RECEIPTED = (OrderAccepted, OrderCancelled, MandateGranted, MandateRevoked)
 """What devices send that is receipted; these receipts stand in bundles too."""
 
+ANSWERED = (*RECEIPTED, ScheduleNominated)
+"""What devices send that is answered with a receipt; that of a schedule stands in no bundle (ADR 82)."""
+
 Receipted: TypeAlias = OrderAccepted | OrderCancelled | MandateGranted | MandateRevoked
 """One of them."""
 
@@ -58,6 +62,7 @@ Recorded: TypeAlias = (
     | MeterRegistered
     | ParticipantRegistered
     | PolicyPublished
+    | ScheduleNominated
     | TariffPublished
     | TermEnded
 )
@@ -128,6 +133,7 @@ class ReceiptSigner:
                 | MeterRegistered()
                 | ParticipantRegistered()
                 | PolicyPublished()
+                | ScheduleNominated()
                 | TariffPublished()
                 | TermEnded()
             ) as recorded:
@@ -155,10 +161,11 @@ class ReceiptSigner:
         return self._signed(entry, **place, tag=tag, kind=kind, market_time=market_time)
 
     def _recorded(self, entry: Entry, fact: Recorded) -> Receipt:
-        """By the only rule there is. The market time is when the entry was recorded, which no fact says (ADR 40)."""
+        """By the only rule there is. The market time is when the entry was recorded, which no term says (ADR 40)."""
         nowhere = {"market": ZERO_HASH, "session": 0, "mtu": 0, "revision": 0}
         tag = recorded_tag(fact.payload())
-        return self._signed(entry, **nowhere, tag=tag, kind=KIND_RECORDED, market_time=entry.recorded_at)
+        market_time = fact.market_time if isinstance(fact, ScheduleNominated) else entry.recorded_at
+        return self._signed(entry, **nowhere, tag=tag, kind=KIND_RECORDED, market_time=market_time)
 
     def _signed(self, entry: Entry, **told: Any) -> Receipt:
         """A receipt of an entry that says this of it."""

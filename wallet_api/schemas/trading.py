@@ -67,7 +67,7 @@ class Acceptance(Answer):
     status: Literal["accepted", "exists"]
     sequence: Sequence
     journal_head: Bytes32 = Field(description="Hash of its journal entry")
-    receipt: Receipt | None = Field(description="Null for schedules, which have none")
+    receipt: Receipt | None = Field(description="Null where what was sent has none")
 
 
 class RefusedSubmission(Answer):

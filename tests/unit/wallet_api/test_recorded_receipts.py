@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from domain.hashing import canonical_json, keccak, to_hex
 from domain.receipts import receipt_signer
 from domain.terms import EndedTerm
 from ledger_service.record.journal import walk_entries
+from tests.unit.wallet_api.crowd import schedule
 from tests.unit.wallet_api.test_ends import AT, end
 from tests.unit.wallet_api.test_signing_policy import policy
 from tests.unit.wallet_api.world import World, key_named, meter, party
@@ -64,3 +66,18 @@ def test_term_or_key__recorded__is_answered_with_the_operators_receipt_for_it(tr
     assert (receipt["sequence"], receipt["journalHead"]) == (entry.sequence, to_hex(entry.hash))
     assert receipt["marketTime"] == trading.clock.now()
     assert again.json()["receipt"] == receipt, "the same bytes, whenever it is handed in again"
+
+
+def test_schedule__nominated__is_answered_with_a_receipt_for_its_entry(trading: World) -> None:
+    body = schedule(trading, "household 1", "DE-LV1-P1")
+
+    first, again = (trading.post("household 1", "/v1/schedules", body) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (201, 200), first.text
+    receipt = first.json()["receipt"]
+    with trading.services.record.read() as connection:
+        entry = next(walk_entries(connection, after=first.json()["sequence"] - 1))
+    payload = json.loads(entry.text)
+    assert (receipt["kind"], receipt["marketTime"]) == (5, payload["market_time"])
+    assert receipt["tag"] == to_hex(keccak(canonical_json(payload))[:16])
+    assert (receipt["journalHead"], again.json()["receipt"]) == (to_hex(entry.hash), receipt)
