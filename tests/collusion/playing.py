@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ledger_service.chain.anvil import AnvilProcess
 from tests.collusion.bundle import Files, auditor_bundle
-from tests.collusion.day import RealDay
+from tests.collusion.day import Payload, RealDay
 from tests.collusion.plot import Ask, Plot
 from tests.collusion.retelling import Retelling, Told
 from verifier.cache import Cache
 from verifier.node import http_rpc
-from verifier.receipts import HeldReceipt
+from verifier.receipts import read_receipt
 from verifier.verdict import Report
 from verifier.verify import verify
 
@@ -51,11 +51,13 @@ def retold(day: RealDay, plot: Plot) -> Iterator[tuple[Told, Files, Ask]]:
         node.stop()
 
 
-def play(day: RealDay, plot: Plot, cache: Cache, receipts: Sequence[HeldReceipt] = ()) -> Played:
+def play(day: RealDay, plot: Plot, cache: Cache, receipts: Sequence[Payload] = ()) -> Played:
     """Tell it and have it verified, and again with the receipts that people hold."""
     with retold(day, plot) as (told, files, ask):
         lied = ask if plot.lie is None else plot.lie(ask)
         report = held = verify(files, plot.believed or told.anchors, lied, cache=cache)
         if receipts:
-            held = verify(files, plot.believed or told.anchors, lied, cache=cache, receipts=receipts)
+            held = verify(
+                files, plot.believed or told.anchors, lied, cache=cache, receipts=[*map(read_receipt, receipts)]
+            )
     return Played(told, files, report, held)

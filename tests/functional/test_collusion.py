@@ -11,7 +11,7 @@ from functools import lru_cache
 import pytest
 
 from tests.collusion.coalitions import Coalition
-from tests.collusion.day import RealDay
+from tests.collusion.day import Payload, RealDay
 from tests.collusion.declared import FRAUDS
 from tests.collusion.frauds import Day, Ends, Fraud, Kind
 from tests.collusion.held import receipts_of
@@ -21,7 +21,6 @@ from tests.functional.agent_day import AGENT
 from tests.functional.moving_town import NEWCOMER, RIVAL
 from verifier import telling
 from verifier.cache import Cache
-from verifier.receipts import HeldReceipt
 from verifier.verdict import CLEAN, WRONG
 
 pytestmark = pytest.mark.functional
@@ -78,13 +77,13 @@ def test_fraud__by_its_coalition__ends_as_the_table_says(
     check(fraud, played, held)
 
 
-def left_out(day: RealDay, plot: Plot) -> list[HeldReceipt]:
+def left_out(day: RealDay, plot: Plot) -> list[Payload]:
     """The receipts for what the coalition leaves out: those of all else fit no more either, but that proves less."""
     told = {step.was["sequence"] for step in plot.steps if step.was is not None}
-    return [receipt for receipt in receipts_of(day) if receipt.sequence not in told]
+    return [receipt for receipt in receipts_of(day) if receipt["sequence"] not in told]
 
 
-def check(fraud: Fraud, played: Played, held: list[HeldReceipt]) -> None:
+def check(fraud: Fraud, played: Played, held: list[Payload]) -> None:
     """It ends as declared."""
     report, words = played.report, fraud.end.words
     match fraud.end.ends:
