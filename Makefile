@@ -18,8 +18,8 @@ help: ## What can be made
 setup: ## Install everything the project needs, from its locks
 	@$(PYTHON) scripts/tools/bootstrap.py
 
-run: setup ## Start the whole system with its demo community; Ctrl-C stops it, the next run goes on
-	@$(VENV)/dominoes up
+run: setup ## Start the whole system with its demo community; Ctrl-C stops it, the next run goes on: [PORT=] [STATE=]
+	@$(VENV)/dominoes up $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
 
 reset: setup ## Throw the state of `make run` away
 	@$(VENV)/dominoes reset --yes

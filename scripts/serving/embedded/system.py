@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -140,11 +140,12 @@ class System:
     def stop(self) -> None:
         """End attesters first, then the service (which ends the node and the broker)."""
         self.stopping = True
-        self.http.close()
-        for child in self.attesters:
-            child.stop()
-        self.service.stop()
-        self.store.close()
+        with ExitStack() as ending:  # each is ended, whatever becomes of the others; the last one named first
+            ending.callback(self.store.close)
+            ending.callback(self.service.stop)
+            for child in self.attesters:
+                ending.callback(child.stop)
+            ending.callback(self.http.close)
 
 
 def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
@@ -164,9 +165,14 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     service = start_service(state)
     try:
         wait_for_health(service, url=config.service_url)
-    except Exception:
+        return _opened(state, config, community, service, fresh=fresh)
+    except BaseException:  # a signal, too: nothing that was started is left behind
         service.stop()
         raise
+
+
+def _opened(state: Path, config: RunConfig, community: Community, service: Child, *, fresh: bool) -> System:
+    """The system whose service answers, with all that its town needs. Raises what reading its files raises."""
     store = DeviceStore(state / COMMUNITY_FILE)
     http = open_http(config.service_url)
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
@@ -188,7 +194,8 @@ def start_attesters(system: System) -> None:
 
     They sign only what rests on terms they saw in time, so they come before the first gate.
     """
-    system.attesters += [_start_attester(system, name) for name in ATTESTER_NAMES]
+    for name in ATTESTER_NAMES:  # one by one, so that a signal in between leaves none that nobody knows of
+        system.attesters.append(_start_attester(system, name))
     for child in system.attesters:
         wait_until_ready(child, lambda name=child.name: _has_witnessed(system.state, name))  # type: ignore[misc]
 

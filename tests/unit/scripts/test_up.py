@@ -51,3 +51,53 @@ def test_up__grid_unheard_of__leaves_nothing_behind(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert UnknownGrid.code in done.stderr
     assert not (tmp_path / "new" / CONFIG_FILE).exists()
+
+
+class StartedChild:
+    """A process that was started, and whether it was stopped."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.stopped, self._refuses = False, refuses
+
+    def stop(self) -> None:
+        """Stop it, or fail to."""
+        self.stopped = True
+        if self._refuses:
+            raise OSError("it does not end")
+
+
+@pytest.mark.parametrize("failing", ["wait_for_health", "load_keys"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("no such file")])
+def test_start__interrupted_or_failing_at_any_step__stops_the_service(
+    state: Path, monkeypatch: pytest.MonkeyPatch, failing: str, error: BaseException
+) -> None:
+    service = StartedChild()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    for name, value in (
+        ("load_community", lambda **_: None),
+        ("start_service", lambda _: service),
+        ("wait_for_health", lambda *_, **__: None),
+        (failing, fail),
+    ):
+        monkeypatch.setattr(systems, name, value)
+
+    with pytest.raises(type(error)):
+        systems.start(state=state, cache=state, wanted=None)
+
+    assert service.stopped
+
+
+def test_stop__a_process_that_does_not_end__leaves_no_other_running() -> None:
+    service, attesters = StartedChild(), [StartedChild(refuses=True), StartedChild(refuses=True), StartedChild()]
+    closing: Any = StartedChild()
+    closing.close = closing.stop
+    parts: Any = (service, attesters, None, closing, closing)
+    system = systems.System(Path(), None, None, *parts, fresh=False)  # type: ignore[arg-type]
+
+    with pytest.raises(OSError, match="does not end"):
+        system.stop()
+
+    assert service.stopped and all(child.stopped for child in attesters)
