@@ -27,6 +27,22 @@ class AlreadyThere:
     market_time: int
     participants: list[Mapping[str, Any]] = field(default_factory=list)
     tariffs: list[Mapping[str, Any]] = field(default_factory=list)
+    agreements: list[Mapping[str, Any]] = field(default_factory=list)
+    meters: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def has(self, term: AreaTerm) -> bool:
+        """Whether a term of this name is there, in this version: whether it is the same the registry will say."""
+        match term:
+            case Participant():
+                return any(each["participant"] == term.participant for each in self.participants)
+            case Tariff():
+                return any((each["tariff"], each["version"]) == (term.tariff, term.version) for each in self.tariffs)
+            case Agreement():
+                named = (term.agreement, term.version)
+                return any((each["agreement"], each["version"]) == named for each in self.agreements)
+            case Meter():
+                named = (term.meter, term.valid_from_mtu)
+                return any((each["meter"], each["valid_from_mtu"]) == named for each in self.meters)
 
 
 def faults_of(folder: AreaFolder, *, grid: GridModel | None, registered: AlreadyThere) -> list[LineFault]:
@@ -106,12 +122,10 @@ def _alone(folder: AreaFolder, registered: AlreadyThere) -> Iterator[LineFault]:
 
 
 def _too_late(folder: AreaFolder, registered: AlreadyThere) -> Iterator[LineFault]:
-    """Nothing counts before it was registered; what is there already from then on is no new thing."""
-    there = {each["participant"] for each in registered.participants}
+    """Nothing counts before it was registered; what is there already is no new thing."""
     now = mtu_of(registered.market_time)
     for row in folder.rows:
-        again = isinstance(row.term, Participant) and row.term.participant in there
-        if row.term.valid_from_mtu <= now and not again:
+        if row.term.valid_from_mtu <= now and not registered.has(row.term):
             yield row.fault(f"valid_from_mtu is {row.term.valid_from_mtu}, but MTU {now} is running: name a later one")
 
 

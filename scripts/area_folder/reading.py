@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -113,20 +114,29 @@ def read_folder(folder: Path, *, area: str) -> AreaFolder:
 
 def _read_file(path: Path, kind: type[AreaTerm], area: str) -> Iterator[Row[AreaTerm] | LineFault]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        yield LineFault(path.name, 1, f"can't be read as UTF-8: {error}")
-        return
-    first = text.partition("\n")[0]
-    lines = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first and "," not in first else ",", strict=True)
-    if (fault := _heading_fault(lines.fieldnames or (), kind)) is not None:
-        yield LineFault(path.name, 1, fault)
-        return
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            lines = csv.reader(file, delimiter=";" if ";" in first and "," not in first else ",", strict=True)
+            yield from _read_lines(path.name, lines, kind, area)
+    except UnicodeDecodeError:
+        yield LineFault(path.name, 1, "is not UTF-8: save it as CSV in UTF-8")
+
+
+def _read_lines(file: str, lines: Any, kind: type[AreaTerm], area: str) -> Iterator[Row[AreaTerm] | LineFault]:
+    """The terms of a file, by the number of the line that each ends on; lines of empty cells are none."""
     try:
+        heading = [name.strip() for name in next(lines, [])]
+        if (fault := _heading_fault(heading, kind)) is not None:
+            yield LineFault(file, 1, fault)
+            return
         for cells in lines:
-            yield _read_line(path.name, lines.line_num, cells, kind, area)
+            if len(cells) != len(heading) and any(cells):
+                yield LineFault(file, lines.line_num, f"has {len(cells)} cells, the first line names {len(heading)}")
+            elif any(cells):
+                yield _read_line(file, lines.line_num, dict(zip(heading, cells, strict=True)), kind, area)
     except csv.Error as error:
-        yield LineFault(path.name, lines.line_num, f"is no CSV: {error}")
+        yield LineFault(file, lines.line_num, f"is no CSV: {error}; what stands below was not read")
 
 
 def _heading_fault(given: Any, kind: type[AreaTerm]) -> str | None:
@@ -139,10 +149,8 @@ def _heading_fault(given: Any, kind: type[AreaTerm]) -> str | None:
 
 
 def _read_line(
-    file: str, line: int, cells: dict[str, Any], kind: type[AreaTerm], area: str
+    file: str, line: int, cells: dict[str, str], kind: type[AreaTerm], area: str
 ) -> Row[AreaTerm] | LineFault:
-    if None in cells or None in cells.values():
-        return LineFault(file, line, f"does not have the {len(columns_of(kind))} cells that the first line names")
     types = {each.name: str(each.type) for each in fields(kind)}
     body: dict[str, Any] = {name: to_hex(UNSIGNED) for name in types if name.endswith(SIGNATURE_SUFFIX)}
     if AREA in types:
@@ -160,6 +168,9 @@ def _read_line(
         return LineFault(file, line, f"{name} is {body.get(name)!r}: {what}")
 
 
+WHOLE = re.compile(r"-?[0-9]{1,16}")
+"""A whole number as people write it."""
+
 TEXTS = ("Code", "Code | None", "Address", "Hash", "ParticipantKind")
 """Types of members that stand in a cell as they are; all others are whole numbers."""
 
@@ -171,4 +182,8 @@ def _cell(name: str, text: str, kind: str) -> Any:
         return plain_address(text)
     if name == "valid_from_mtu":
         return mtu_from(text)
-    return text if kind in TEXTS else int(text)
+    if kind in TEXTS:
+        return text
+    if not WHOLE.fullmatch(text):
+        raise ValueError("is no whole number")
+    return int(text)

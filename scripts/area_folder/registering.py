@@ -40,6 +40,8 @@ def registered_in(client: ApiClient, area: str) -> AlreadyThere:
         market_time=client.get("/v1/clock")["market_time"],
         participants=client.items("/v1/participants", area=area),
         tariffs=[each for each in client.items("/v1/tariffs") if each["area"] == area],
+        agreements=client.items("/v1/agreements"),
+        meters=client.items("/v1/meters", area=area),
     )
 
 

@@ -23,6 +23,17 @@ from scripts.area_folder.reading import AreaTerm, Row
 SIGNATURES_FOLDER = "signatures"
 COLUMNS = ("digest", "signature")
 
+
+class NothingToSign(DominoesError):
+    """Nothing in a folder binds a key."""
+
+    code = "nothing-to-sign"
+
+    def __init__(self, *, folder: Path, party: str, address: str) -> None:
+        self.folder, self.party, self.address = folder, party, address
+        super().__init__(f"nothing in {folder} binds {address} as {party}; sign with another key, or as another party")
+
+
 Signatures = Mapping[bytes, tuple[bytes, ...]]
 """Signatures by the digest of what was signed: of an agreement, its account's and its retailer's."""
 
@@ -109,9 +120,14 @@ def _signers(digest: bytes, given: Sequence[bytes]) -> Iterator[tuple[str, bytes
 def sign(
     folder: Path, rows: Sequence[Row[AreaTerm]], *, party: str, key: SigningKey, domain: Domain
 ) -> tuple[Path, int]:
-    """Sign every part that binds this party, and the holder of this key; the file written, and how many."""
+    """Sign every part that binds this party, and the holder of this key; the file written, and how many.
+
+    Raises NothingToSign.
+    """
     own = to_hex(key.address)
     parts = [part for row in rows for part in parts_of(row.term) if part.party == party and part.address in (None, own)]
+    if not parts:
+        raise NothingToSign(folder=folder, party=party, address=own)
     path = folder / SIGNATURES_FOLDER / f"{party}-{own}.csv"
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")

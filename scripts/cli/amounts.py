@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 import typer
 
@@ -13,6 +14,9 @@ CT_PER_KWH_NEUR = 10_000
 """nEUR/Wh in one ct/kWh."""
 
 WH_PER_KWH = 1_000
+
+DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
+"""A number as people type it: with few enough digits that nothing is rounded."""
 
 
 def mtu_typed(text: str) -> int:
@@ -31,12 +35,10 @@ def mtu_in_words(mtu: int) -> str:
 
 def scaled(text: str, *, unit: int, what: str) -> int:
     """A decimal number of units as the whole number that the ledger counts in. Raises BadParameter."""
-    try:
+    if DECIMAL.fullmatch(text):
         value = Decimal(text) * unit
         if value == value.to_integral_value():
             return int(value)
-    except (InvalidOperation, ValueError, OverflowError):
-        pass
     raise typer.BadParameter(f"{text!r} is no {what} in steps of {Decimal(1) / unit:f}")
 
 

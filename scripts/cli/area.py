@@ -37,6 +37,9 @@ area_app = typer.Typer(
     help="A whole area from a folder of CSV files: check it, sign it, register it.", no_args_is_help=True
 )
 
+PARTIES = ("account", "retailer", "dso", "registrar")
+"""Who signs parts of the terms of an area."""
+
 FolderArgument = Annotated[Path, typer.Argument(help=f"The folder, with {', '.join(FILES)} or some of them.")]
 AreaOption = Annotated[str, typer.Option(help="Code of the area.")]
 GridOption = Annotated[Path | None, typer.Option(help="The area's grid model (JSON); without it points go unchecked.")]
@@ -85,6 +88,8 @@ def area_sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign all that binds you in a folder, into a file of your own below `signatures/`; no service is asked."""
+    if party not in PARTIES:
+        raise typer.BadParameter(f"{party!r} signs nothing here: {', '.join(PARTIES)} do", param_hint="--for")
     found, key = read_folder(folder, area=area), who.key()
     _end_where(found.faults, as_json=as_json)
     out = errors if as_json else console
@@ -109,8 +114,11 @@ def area_register(
             raise typer.Exit(EXIT_USAGE)
         bars: Callable[[str, int, int], None] = Bars(progress)
         outcome = register(client, told.rows, tick=lambda done, of: bars("registered", done, of))
-    _say(outcome.refused, as_json=as_json)
-    counts = {"new": outcome.new, "there already": outcome.repeated, "refused": len(outcome.refused)}
+    counts: dict[str, Any] = {"new": outcome.new, "there already": outcome.repeated, "refused": len(outcome.refused)}
+    if as_json:
+        counts |= {"faults": [str(fault) for fault in outcome.refused]}
+    else:
+        _say(outcome.refused, as_json=False)
     show(counts, as_json=as_json, title="registered")
     if outcome.refused:
         raise typer.Exit(EXIT_FAILED)

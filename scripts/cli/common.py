@@ -19,6 +19,7 @@ from rich.table import Table
 
 from domain.errors import DominoesError
 from domain.hashing import from_hex
+from wallet_api.fields import plain_address
 
 EXIT_FAILED = 1
 """Exit status of work that was begun on good input and did not come about."""
@@ -76,6 +77,16 @@ def plain(text: object) -> str:
     return escape("".join(letters))
 
 
+class FileUnusable(DominoesError):
+    """A file that a command was given can't be read or written."""
+
+    code = "file-unusable"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}; give another one, or mend this one")
+
+
 def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
     """Turn every anticipated error into one line on standard error and exit status 2."""
 
@@ -85,6 +96,11 @@ def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
             return command(*args, **kwargs)
         except DominoesError as error:
             _say(error)
+            raise typer.Exit(EXIT_USAGE) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _say(FileUnusable(path=str(error.filename), reason=error.strerror or type(error).__name__))
             raise typer.Exit(EXIT_USAGE) from error
 
     return run
@@ -101,8 +117,14 @@ def hex_of(text: str, *, size: int, what: str) -> bytes:
 
 
 def address_of(text: str) -> bytes:
-    """An address that somebody typed. Raises BadParameter."""
-    return hex_of(text, size=ADDRESS_BYTES, what="address")
+    """An address that somebody typed, in lower case or with EIP-55's checksum, which must be right. Raises
+    BadParameter."""
+    found = hex_of(text, size=ADDRESS_BYTES, what="address")
+    try:
+        plain_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{plain(repr(text))} {error}") from error
+    return found
 
 
 @contextmanager

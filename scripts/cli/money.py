@@ -12,12 +12,15 @@ import typer
 from domain.eip712 import COVER, GUARANTEE, REDEMPTION, Shape
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
+from domain.members import noun_of
+from domain.parties import Guarantee
 from domain.signing import SigningKey
 from domain.units import NEUR_PER_EUR
 from scripts.cli.amounts import eur_text, neur_from_eur, scaled
 from scripts.cli.caller import Acting, acting, hand_in_receipted
 from scripts.cli.common import JsonOption, address_of, console, errors, show, show_rows
 from scripts.cli.sign import require_agreed, show_words
+from scripts.cli.sign_term import NotYourPart
 from scripts.serving.api_client import ApiClient
 
 money_app = typer.Typer(help="Money: your balance, deposits, redemptions.", no_args_is_help=True)
@@ -169,7 +172,9 @@ def guarantee_offer(
 @acting
 def guarantee_accept(who: Acting, file: FileArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Sign a line that was offered to your account, and write the signature into its file for the guarantor."""
-    offered = _read(file)
+    offered, key = _read(file), who.key()
+    if to_hex(key.address) != offered["account"]:
+        raise NotYourPart(party="account", bound=offered["account"])
     values = {
         "guarantor": offered["guarantor"],
         "account": offered["account"],
@@ -177,7 +182,7 @@ def guarantee_accept(who: Acting, file: FileArgument, yes: YesOption = False, as
         "nonce": offered["nonce"],
         "deadline": offered["deadline"],
     }
-    told = _signed(who, who.key(), GUARANTEE, values, title="a guarantee is accepted", yes=yes, as_json=as_json)
+    told = _signed(who, key, GUARANTEE, values, title="a guarantee is accepted", yes=yes, as_json=as_json)
     accepted = offered | {"account_signature": told["signature"]}
     file.write_text(json.dumps(accepted, indent=1) + "\n", encoding="utf-8")
     show({"file": str(file), **accepted}, as_json=as_json, title="accepted")
@@ -262,12 +267,10 @@ def _next_nonce(client: ApiClient, account: str) -> int:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    """The guarantee in a file, as the API takes it, whoever has signed it so far. Raises GuaranteeUnreadable."""
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        wanted = {"guarantor": str, "account": str, "credit_neur": str, "nonce": int, "deadline": int}
-        for name, kind in wanted.items():
-            if not isinstance(found[name], kind):
-                raise ValueError(f"{name} is {found[name]!r}")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise GuaranteeUnreadable(path=file, reason=str(error)) from error
+        noun_of(Guarantee, json.dumps(found))
+    except (OSError, ValueError, TypeError) as error:
+        raise GuaranteeUnreadable(path=file, reason=str(error).replace("\n", " ")) from error
     return found

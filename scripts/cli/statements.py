@@ -88,8 +88,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """The same as CSV."""
-    with who.open() as http, out.open("w+b") as file:
+    partial = out.with_name(f"{out.name}.partial")
+    with who.open() as http, partial.open("w+b") as file:
         who.client(http).download(f"/v1/retailer/settlements/{period}/export.csv", file)
+    partial.replace(out)
     show({"file": str(out)}, as_json=as_json, title="written")
 
 

@@ -13,7 +13,8 @@ from typer.testing import Result
 
 from domain.hashing import to_hex
 from grid.model import GridModel
-from scripts.area_folder.reading import FILES, columns_of
+from scripts.area_folder.checking import AlreadyThere, faults_of
+from scripts.area_folder.reading import FILES, columns_of, read_folder
 from tests.integration.docs.test_role_pages import Desk
 from tests.integration.docs.test_start_pages import served
 from tests.terms import PRICES
@@ -213,3 +214,64 @@ def test_area_folder__what_the_registry_refuses__stops_nothing_else(world: World
     assert told.exit_code == 1
     assert "participants.csv:5: participant home 1 is signed by" in " ".join(told.output.split())
     assert ["refused", "13"] in words(told)
+
+
+def test_area_folder__again_when_its_first_mtu_has_passed__is_there_already(
+    world: World, folder: Path, tmp_path: Path
+) -> None:
+    with served(world.app) as url:
+        sign_all(world, folder, tmp_path, url)
+        desk = Desk(world, "registry office", tmp_path, url)
+        assert call(desk, "register", folder).exit_code == 0
+        world.clock.advance_to((FIRST_MTU + 4) * 900)
+        again = call(desk, "register", folder)
+
+    assert again.exit_code == 0, again.output
+    assert ["new", "0"] in words(again) and ["there already", "13"] in words(again)
+
+
+def test_area_sign__nothing_that_binds_the_key_or_no_such_party__writes_nothing(
+    world: World, folder: Path, tmp_path: Path
+) -> None:
+    desk = Desk(world, "household 9", tmp_path, "http://service.test")
+    command = ("area", "sign", str(folder), "--area", AREA, "--yes", "--for")
+    stranger, typo = desk.run(*command, "account"), desk.run(*command, "retialer")
+
+    assert (stranger.exit_code, typo.exit_code) == (2, 2)
+    assert "nothing-to-sign" in stranger.output and "signs nothing here" in typo.output
+    assert not (folder / "signatures").exists()
+
+
+METER = f"M1,P1,0x{'03' * 32},"
+HEADING = "meter,point,public_key,valid_from_mtu"
+
+UNREADABLE: dict[str, tuple[bytes, int, str]] = {
+    "a stray quote": (f'{HEADING}\n{METER}8\n"M2"x,P1,{METER}8\n'.encode(), 3, "is no CSV"),
+    "a quoted line break in a name": (f'{HEADING}\n"M\n1",P1,0x{"03" * 32},8\n'.encode(), 3, "meter is"),
+    "digits of another alphabet": (f"{HEADING}\n{METER}\uff11\uff12\n".encode(), 2, "valid_from_mtu is"),
+    "a letter of Latin-1": (f"{HEADING}\nZ\u00e4hler,P1,{METER}8\n".encode("latin-1"), 1, "is not UTF-8"),
+    "a cell too many": (f"{HEADING}\n{METER}8,9\n".encode(), 2, "has 5 cells, the first line names 4"),
+    "an open quote in the heading": (b'"meter,point\n', 1, "is no CSV"),
+    "nothing": (b"", 1, "lacks meter, point, public_key, valid_from_mtu"),
+}
+"""What can't be read, where that is, and what is said of it."""
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_read_folder__what_can_not_be_read__is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    content, line, said = UNREADABLE[name]
+    (tmp_path / "meters.csv").write_bytes(content)
+
+    found = read_folder(tmp_path, area=AREA)
+    faults = faults_of(found, grid=None, registered=AlreadyThere(market_time=0))
+
+    assert any((each.line, said in each.text) == (line, True) for each in faults), faults
+
+
+def test_read_folder__bom_semicolons_crlf_and_blank_rows__read_as_any(tmp_path: Path) -> None:
+    rows = f"{HEADING}\r\n{METER}8\r\n,,,\r\n\r\n".replace(",", ";")
+    (tmp_path / "meters.csv").write_bytes(b"\xef\xbb\xbf" + rows.encode())
+
+    found = read_folder(tmp_path, area=AREA)
+
+    assert ([row.line for row in found.rows], found.faults) == ([2], [])

@@ -19,6 +19,7 @@ from domain.signing import recover
 from scripts.cli.main import app as dominoes
 from tests.integration.docs.test_start_pages import PAGES, commands, served
 from tests.unit.wallet_api.world import CHAIN_ID, GATE, World, address, key_named, open_world
+from wallet_api.fields import checksummed
 
 pytestmark = pytest.mark.integration
 
@@ -177,3 +178,47 @@ def test_acting__nobody_named__says_what_is_missing(folder: Path) -> None:
     result = CliRunner().invoke(dominoes, ["money", "balance"])
 
     assert result.exit_code == 2 and "nobody-named" in result.output and "--url" in result.output
+
+
+def test_guarantee_accept__offered_to_somebody_else__signs_nothing(trading: World, folder: Path) -> None:
+    with served(trading.app) as url:
+        desk, other = (Desk(trading, name, folder, url) for name in ("retailer 1", "household 2"))
+        assert desk.run("guarantee", "offer", address("retailer 2"), "5", "--file", "line.json", "--yes").exit_code == 0
+        before = Path("line.json").read_bytes()
+        refused = other.run("guarantee", "accept", "line.json", "--yes")
+        Path("broken.json").write_text(before.decode().replace("5000000000", "five"))
+        broken = other.run("guarantee", "accept", "broken.json", "--yes")
+
+    assert refused.exit_code == 2 and "not-your-part" in refused.output
+    assert broken.exit_code == 2 and "guarantee-unreadable" in broken.output
+    assert Path("line.json").read_bytes() == before
+
+
+def test_export__service_away__leaves_the_older_file(trading: World, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("scripts.serving.api_client.ATTEMPTS_MAX", 1)
+    desk = Desk(trading, "retailer 1", folder, "http://127.0.0.1:9")
+    Path("settled.csv").write_text("older")
+
+    away = desk.run("retail", "export", "1", "--out", "settled.csv")
+    nowhere = desk.run("retail", "export", "1", "--out", "no/such/folder.csv")
+
+    assert away.exit_code != 0 and Path("settled.csv").read_text() == "older"
+    assert nowhere.exit_code == 2 and "file-unusable" in nowhere.output
+
+
+@pytest.mark.parametrize("typed", ["1e3", "1e999999", "NaN", "1_000", "\uff15", "1.0000000000000000000000000001", ""])
+def test_deposit__no_plain_number__is_refused(trading: World, folder: Path, typed: str) -> None:
+    desk = Desk(trading, "house bank", folder, "http://service.test")
+
+    assert desk.run("money", "deposit", address("household 1"), typed, "--payment", "one").exit_code == 2
+
+
+def test_deposit__one_letter_of_the_checksum_wrong__is_refused(trading: World, folder: Path) -> None:
+    good = checksummed(address("household 1"))
+    at = next(place for place, letter in enumerate(good) if place > 1 and letter.isalpha())
+    wrong = good[:at] + good[at].swapcase() + good[at + 1 :]
+    with served(trading.app) as url:
+        desk = Desk(trading, "house bank", folder, url)
+        booked = [desk.run("money", "deposit", one, "5", "--payment", "one").exit_code for one in (wrong, good)]
+
+    assert booked == [2, 0]
