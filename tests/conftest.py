@@ -11,8 +11,11 @@ import pytest
 from pytest_socket import disable_socket, enable_socket
 
 from ledger_service.record import Record
+from tests.effort import draw_the_same
 from tests.guards import guard_transactions
 from tests.postgres import Postgres
+
+draw_the_same()
 
 KINDS = ("unit", "property", "golden", "integration", "functional")
 """Exactly one of these marks says what a test is; `host` may stand beside it."""

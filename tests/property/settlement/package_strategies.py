@@ -27,6 +27,9 @@ FIRST_MTU, COUNT = 1_000, 4
 MTUS = st.integers(FIRST_MTU, FIRST_MTU + COUNT - 1)
 WH = st.integers(0, 2**53 - 1)
 
+SIGNED = ("price", "limit", "Price", "_neur_per_wh", "NeurPerWh", "_cap_wh", "balancing_")
+"""Parts of the names of numbers that may be below zero."""
+
 Json = Any
 Path = tuple[str | int, ...]
 
@@ -169,8 +172,7 @@ def _another_type(path: Path, value: Json) -> Iterator[Change]:
 def _negative(path: Path, value: Json) -> Iterator[Change]:
     """A number below zero where none can be: energies of readings and lines, MTUs, counts, versions, times."""
     name = path[-1] if path else None
-    signed = ("price", "limit", "Price", "_neur_per_wh", "_cap_wh")
-    if type(value) is int and isinstance(name, str) and not any(part in name for part in signed):
+    if type(value) is int and isinstance(name, str) and not any(part in name for part in SIGNED):
         yield path, -1
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import canonical_json
@@ -22,8 +22,12 @@ CHANGES_PER_PACKAGE = 60
 """Alterations tried of each package: making one costs more than reading it."""
 
 few = settings(
-    max_examples=examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None
+    max_examples=examples(10),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
 )
+"""Nothing is made smaller: with packages that takes longer than a test may, and the fault is lost in a timeout."""
 
 
 @few
